@@ -4,7 +4,9 @@ import errno
 import hashlib
 import os
 import re
+import runpy
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -715,6 +717,27 @@ def test_released_at_hand(server: Server, tmp_path: Path) -> None:
         line = fetch_released(tmp_path, [f"{server.url}/{PATH}"] * 2, *options)
         assert line == "released features: 2 of 2 available\n"
     assert len(server.seen) == 2
+
+
+def test_released_have_twenty_seconds_of_which_one_of_them_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    asked, optional = [], GOOD | {"optional": True, "path": "released/0.npy"}
+    (tmp_path / "assets.yaml").write_text(yaml.safe_dump({"thing": optional}))
+    script = runpy.run_path(str(ROOT / "scripts/sources/fetch_released.py"), run_name="imported")
+    names = script["main"].__globals__
+    fetch_all = names["fetch_all"]
+    monkeypatch.setitem(names, "fetch", lambda *_, **how: asked.append(how))
+    monkeypatch.setitem(names, "fetch_all", lambda *given: asked.append(given))
+    monkeypatch.setattr(sys, "argv", ["x", "--assets", str(tmp_path / "assets.yaml")])
+    script["main"]()
+    ((assets, *rest),) = asked
+    assert rest == [Path("resources"), 20.0] and [asset.id for asset in assets] == ["thing"]
+    assert "1 of 1 available" in capsys.readouterr().out
+    before = signal.getsignal(signal.SIGALRM)
+    assert fetch_all(assets, tmp_path, 8.0) is None
+    signal.signal(signal.SIGALRM, before)
+    assert asked[1:] == [{"timeout_s": 4.0, "retries": 1}]
 
 
 def test_released_without_a_table_is_one_line(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def methods(root, tmp_path, monkeypatch):
     results = tmp_path / "results"
     new = embedded(results / "embeddings/emoji/a.parquet", 2, extraction=SPEED, dtype="bfloat16")
     ready = embedded(results / "datasets/b.parquet", 2, extraction=SPEED)
+    first = embedded(results / "embeddings/digits/b.parquet", 2, extraction=SPEED)
     gone = results / "embeddings/emoji/gone.parquet"
     took = "took 44.0 s, 81.3 s of CPU time, peak memory 1,640 MB\n"
     (results / "bench.html").write_text("speed")
@@ -64,7 +65,7 @@ def methods(root, tmp_path, monkeypatch):
         "code": {"commit": "0123456789abcdef", "changes": []},
         "machine": of_run.RECORD["machine"] | {"cpu": "A processor"},
         "jobs": [
-            job(results, "embed", "embed/a", True, of_run.BENCHMARK, took, [new, gone]),
+            job(results, "embed", "embed/a", True, of_run.BENCHMARK, took, [new, gone, first]),
             job(results, "plot", "plot", False, of_run.UNSEEN, output=[ready]),
             job(results, "fetch", "fetch", True, log=took),
             job(results, "write_methods", "write_methods", True, of_run.BENCHMARK, took),
@@ -131,7 +132,9 @@ def test_jobs_with_a_benchmark_are_told_with_what_they_took(methods):
 
 def test_extractions_are_those_of_embeddings_that_are_there(methods):
     page, _ = methods()
-    ((name, items, shards, speed, *_, finished),) = rows_of(part_of(page, "extraction"))[1:]
+    rows = rows_of(part_of(page, "extraction"))[1:]
+    assert [row[0] for row in rows] == ["digits/b", "emoji/a"]  # by their names
+    name, items, shards, speed, *_, finished = rows[1]
     assert (name, items, shards, speed) == ("emoji/a", "2", "1", "4.0")
     assert finished == "1970-01-12 13:48:25 UTC"
 

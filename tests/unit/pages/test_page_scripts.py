@@ -50,7 +50,9 @@ def evidence(root, tmp_path, monkeypatch):
         (results / folder).mkdir(parents=True)
     released = {"quantity": ["q"], "value": [0.5], "low": [0.375], "high": [0.625]}
     tables = {
-        "claims.csv": claims(claim(AGAINST, "differs"), claim("b", "reproduced", part="Theory")),
+        "claims.csv": claims(
+            claim(AGAINST, "differs", part="Training"), claim("b", "reproduced", part="Theory")
+        ),
         "tuned.csv": temperature_summary(),
         "results/statistics/gap.csv": temperature_summary(hot_gap=0.125),
         "results/after/released.csv": pd.DataFrame(released),
@@ -119,7 +121,7 @@ def test_the_page_of_evidence(root, evidence):
     # The sentence on the claim's own subject, from the table that the page gets for it.
     assert "the gap is 0.100 [0.090, 0.110], lower than 0.480 [0.470, 0.490]" in against
     assert "measured value and its 80 % interval" in page
-    assert re.findall(r"<option>(.*?)</option>", page) == ["Figure 1", "Theory"]
+    assert re.findall(r"<option>(.*?)</option>", page) == ["Training", "Theory"]
     assert re.findall(r'data-verdict="(.*?)"', page) == ["differs", "reproduced"]
     assert len(re.findall(r'name="verdict"', page)) == 2
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
@@ -150,7 +152,9 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
     for name, columns in registry.columns().items():
         ends = [f"{column.name}{end}" for column in columns for end in ("", "_low", "_high")]
         values = pd.DataFrame({end: [0.25 if name == "gap" else 0.75] * 2 for end in ends})
-        tables[name] = values.assign(set=list(sets), n=[62, 63], dim=[12, 13])
+        # Of a large set a sample alone has the other measures.
+        sizes = [62, 63] if name == "gap" else [50, 51]
+        tables[name] = values.assign(set=list(sets), n=sizes, dim=[12, 13])
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     for name in ("figure1", "figure3a", "figure3bcd"):
@@ -367,8 +371,12 @@ def test_sets_that_could_not_be_fetched_are_counted(write_figures):
 
 
 def test_sets_are_told_by_their_labels(write_figures):
-    rows = rows_of(part_of(write_figures(), "loss_minimum"))
+    page = write_figures()
+    rows = rows_of(part_of(page, "loss_minimum"))
     assert [row[0] for row in rows[1:]] == ["A toy"]
+    # Beside what is measured stands the paper's value.
+    rows = [row[-1] for row in rows_of(part_of(page, "figure2a"))]
+    assert rows[:4] == ["their mean", "0.5556", "0.9932", "0.9993"]
 
 
 def test_figures_are_folded_for_their_reasons(root, write_figures):
@@ -570,7 +578,7 @@ def write_index(root, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["stand-in", "neighbouring model"])
-def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
+def test_the_summary_is_of_its_claims_and_tables(root, write_index, kind):
     given, page = write_index(f"{kind}: toy")
     # It warns of stand-ins and of neighbouring models where a claim rests on one.
     warned = given["stand_ins"], given["neighbours"]
@@ -586,6 +594,8 @@ def test_the_summary_is_of_its_claims_and_tables(write_index, kind):
     assert given["explorer"] is None and 'id="explorer"' not in page and "moves();" not in page
     assert [mark.verdict for mark in given["key"][0]["marks"]] == ["reproduced"]
     assert "1970-01-01 · commit 0123456" in page and "workflow 7" in page
+    report = yaml.safe_load((root / "config/ledger/report.yaml").read_text(encoding="utf-8"))
+    assert len(given["statements"]) == len(report["statements"]) > 9
     # The entry of the set says what is untrained.
     starts = {row.model: row.start for row in given["gaps"]}
     assert starts == {"The own": "", "The other": "", "toy": "untrained projections"}

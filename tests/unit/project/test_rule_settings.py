@@ -1074,16 +1074,19 @@ def models(folders) -> dict[str, list[dict]]:
             "results/statistics/zero_shot/pair.csv",
             "results/statistics/zero_shot/parts.csv",
             "results/datasets/parted.parquet",
+            "results/embeddings/two/image.parquet",
             "results/after/losses.csv",
         ],
         datasets={"parted": parted},
-        inputs={"parted": {"dataset": "parted"}},
+        inputs={"parted": {"dataset": "parted"}, "some": {"sample": 3, "dataset": "parted"}},
         encoders=own,
         sets={
             "pair": about | {"encoder": "own_a"},
             "parts": about
             | {"label": "P", "encoder": "own_b", "inputs": "parted"}
             | {"by_part": True, "tasks": ["kinds"]},
+            "two": about
+            | {"label": "Q", "encoders": {"image": "own_a", "text": "hub"}, "inputs": "some"},
         },
         tasks={
             "kinds": {"inputs": "parted", "label": "label", "prompts": {"x": "an x", "y": "a y"}}
@@ -1221,10 +1224,10 @@ def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items
         assert job["params"]["folder"] == "results/shards/own_b.parted"
         assert job["params"]["side"] == {"image": "a", "text": "b"}[side]
     assert len(models["sum_part"]) == len(models["sample_parts"]) == 2
-    (gathered,) = models["gather_embedded_parts"]
+    (gathered,) = (job for job in models["gather_embedded_parts"] if "own_b" in job["files"][0])
     assert gathered["files"] == gathered["directory"] == [f"{folder}/own_b.parted/image.parquet"]
     assert (gathered["input"]["shards"], gathered["params"]) == (shards["image"], {"remain": True})
-    parts = {job["files"][0]: job for job in models["extract_part"]}
+    parts = {job["files"][0]: job for job in models["extract_part"] if "own_b" in job["files"][0]}
     assert parts.keys() == {*shards["image"], *shards["text"]}
     for path, job in parts.items():
         side, part, _ = path.split("/")[-1].split(".")
@@ -1235,6 +1238,26 @@ def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items
     for job in models["decide_extraction"]:
         if "own_b.parted" in job["files"][0]:
             assert job["input"]["dataset"] == ["results/datasets/parted/2.parquet"]
+
+
+def test_a_sample_of_a_dataset_in_parts_is_drawn_from_all_of_them_before(models):
+    (drawn,) = models["choose_rows"]
+    parts = [f"results/datasets/parted/{part}.parquet" for part in PARTS_OF_FILES]
+    assert drawn["input"]["parts"] == parts and drawn["files"] == ["results/rows/some.npz"]
+    wanted = {"inputs": {"dataset": "parted", "sample": 3}, "seed": SETTINGS["seed"]}
+    assert drawn["params"] == wanted and ordered(drawn["params"]["inputs"])
+    assert drawn["resources"] == {"mem_mb": 8000, "runtime": 60}
+    (joined,) = models["join_towers_in_parts"]
+    assert joined["files"] == joined["directory"] == ["results/embeddings/two/image.parquet"]
+    assert joined["input"]["embeddings"] == ["results/embeddings/own_a.some/image.parquet"]
+    folder = "results/shards/own_a.some"
+    shards = [f"{folder}/image.{part}.parquet" for part in PARTS_OF_FILES]
+    (gathered,) = (job for job in models["gather_embedded_parts"] if "own_a" in job["files"][0])
+    assert gathered["files"] == joined["input"]["embeddings"]
+    assert gathered["input"]["shards"] == shards
+    rows = {job["files"][0]: job["input"]["rows"] for job in models["extract_part"]
+            if "own_a" in job["files"][0]}  # fmt: skip
+    assert rows == dict.fromkeys(shards, drawn["files"])
 
 
 def test_nothing_but_parts_of_a_study_is_removed(jobs, unusual):
@@ -1252,6 +1275,7 @@ def sharded(tmp_path_factory) -> dict[str, list[dict]]:
     about = {"label": "M", "weights": "trained", "note": "n", "inputs": "emoji_test"}
     jobs = planned(
         tmp_path_factory.mktemp("sharded"),
+        cores=20,
         targets=[
             *(f"results/embeddings/towers/{side}.parquet" for side in towers),
             "results/embeddings/stitched/image.parquet",
@@ -1282,6 +1306,16 @@ def test_shards_are_gathered_in_their_order_and_then_removed(sharded):
     assert not sharded.keys() & {"extract_embeddings", "extract_pair", "extract_variants"}
     decided = [path for job in sharded["decide_extraction"] for path in job["files"]]
     assert sorted({*decided}) == sorted(decided)
+
+
+def test_an_extraction_is_measured_under_the_conditions_of_its_shards(sharded):
+    """With as many threads and a GPU, and soon, since much waits for it."""
+    for rule, memory, minutes in (("decide_extraction", 10000, 30), ("extract_shard", 8000, 240)):
+        for job in sharded[rule]:
+            assert (job["threads"], job["priority"]) == (8, 10), rule
+            assert job["resources"] == {"mem_mb": memory, "runtime": minutes, "gpu": 1}, rule
+    for rule in ("gather_shards", "join_towers"):
+        assert {job["priority"] for job in sharded[rule]} == {10}
 
 
 def test_what_is_made_of_shards_is_a_folder_where_it_is_a_copy(sharded):
@@ -1499,6 +1533,7 @@ def unusual(folders) -> dict[str, list[dict]]:
         loss_study={"jobs": 3},
         extraction={"decode": "scaled"},
         table1={"tasks": ["digits", "CIFAR10"]},
+        encoders={"digit_clip_random": {"seed": 7}},
         supplement={"seed_studies": STUDIES},
     )
     return by_rule(jobs)
@@ -1641,6 +1676,11 @@ def test_datasets_have_the_files_of_their_roles(unusual):
         about = measured[folder]["params"]["encoder"]
         assert embedded[folder]["params"]["encoders"] == {folder: about}
         assert about["library"] == {"digit_clip": "open_clip"}.get(encoder, "onnx")
+
+
+def test_a_model_that_is_trained_begins_as_its_untrained_self(unusual):
+    (job,) = unusual["train_clip"]
+    assert job["params"]["untrained_seed"] == 7 and job["params"]["seed"] == SETTINGS["seed"]
 
 
 def test_variants_of_an_encoder_follow_a_decision_each(unusual):

@@ -65,6 +65,16 @@ def test_every_script_belongs_to_a_rule_and_logs_first(root):
         assert first[1] == "log_to(snakemake)", name
 
 
+def test_a_script_that_computes_with_torch_keeps_to_its_threads(root):
+    """Otherwise the jobs of a machine would all take all of its cores."""
+    found = {}
+    for path in (root / "scripts").glob("*/*.py"):
+        text = path.read_text(encoding="utf-8")
+        if re.search(r"^import torch$", text, re.MULTILINE) and path.parent.name != "modality_gap":
+            found[path.stem] = "\ntorch.set_num_threads(snakemake.threads)\n" in text
+    assert {"train_xor", "train_clip", "extract_embeddings"} <= found.keys() and all(found.values())
+
+
 def test_every_rule_says_what_it_does_and_keeps_log_and_benchmark(root):
     text = "".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
     blocks = re.findall(

