@@ -234,7 +234,13 @@ def figures(full: bool) -> dict:
     sections = [
         whole,
         section("plain", tables=[table("p1"), table("p2")], found=found[1:]),
-        section("table", tables=[table("q1")]),
+        section(
+            "table",
+            tables=[table("q1")],
+            claims=claims[1:],
+            origins=Origins([], [], ["o3"]),
+        ),
+        section("near", origins=Origins([], ["n3"], [])),
         section("text", code="a = 1 < 2", folded=word("folded"), claims=claims[2:]),
     ]
     groups = [Group("first", word("group"), sections), Group("last", word("group"), sections[2:3])]
@@ -246,6 +252,7 @@ def after(full: bool) -> dict:
         return follow_ups.Statement(word("id"), word("says"), "1", [*its_rows], not_tested)
 
     badge = follow_ups.Badge("same direction", MARKS["same on a stand-in"])
+    open_badge = follow_ups.Badge("inconclusive", MARKS["inconclusive"])
     of = [one | {"badge": badge} for one in rows()]
     undecided = [
         row("inconclusive", why=f"{why} (more; of it)", evidence="stand-in: x", badge=None)
@@ -253,7 +260,9 @@ def after(full: bool) -> dict:
     ]
     papers = [
         follow_ups.Section(
-            word("paper"), "2405.18570", [statement(of[0], *undecided), statement(of[2])]
+            word("paper"),
+            "2405.18570",
+            [statement(of[0], *undecided), statement(of[2] | {"badge": open_badge})],
         ),
         follow_ups.Section(
             word("paper"), "GitHub", [statement(of[0] | {"where": "", "n": "", "quantity": ""},
@@ -397,6 +406,14 @@ def changes(one: list[str], other: list[str]) -> list[str]:
     """The lines that only one of two pages has."""
     found = [*difflib.unified_diff(one, other, n=0, lineterm="")][2:]  # after two of headings
     return [line for line in found if not line.startswith("@@")]
+
+
+def test_what_is_beyond_the_paper_is_not_called_its_own():
+    values = methods_page(False)
+    for others, own in (([], True), (["a model of mine"], False)):
+        html = render_page(TEMPLATES, "methods", style="", **values | {"others": others})
+        assert ("the data are the paper's own." in html) == own
+        assert ("Beyond the paper: a model of mine." in html) == (not own)
 
 
 def test_every_template_is_of_a_page():
