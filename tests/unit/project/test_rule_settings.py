@@ -1036,6 +1036,20 @@ def test_the_modules_of_an_item_are_those_behind_all_its_tables(jobs):
     assert "scripts/modality_gap/measures/tables.py" in made["figure1"]["arithmetic"]
 
 
+def test_an_item_shows_its_own_table_and_a_figure_those_it_is_drawn_from(jobs):
+    made = by_rule(jobs)["write_figures"][0]["params"]["made_by"]
+    for name, tables in {
+        "figure1": ["statistics/gap.csv", "statistics/umap.parquet"],
+        "table1": ["tables/table1.csv", "statistics/zero_shot.csv"],
+        "table1_curves": ["statistics/zero_shot.csv", "tables/table1.csv"],
+        "supplementary6": ["statistics/cone.csv", "statistics/cone_histogram.csv"],
+        "supplementary13": [],
+    }.items():
+        assert made[name]["data"] == tables, name
+    assert (made["table1"]["rule"], made["figure1"]["rule"]) == ("make_table1", "plot_figure1")
+    assert made["figure1"]["script"] == "scripts/figure1/plot_figure1.py"
+
+
 def ordered(value) -> bool:
     """Whether the keys of a mapping are sorted, at every depth."""
     if not isinstance(value, dict):
@@ -1397,13 +1411,14 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     for side in ("image", "text"):
         (tmp_path / side).mkdir()
         for number in range(2):
-            (tmp_path / side / f"{number}.{end}").touch()
+            # A part has the name of the first side's file.
+            (tmp_path / side / f"{'t' * (side == 'text')}{number}.{end}").touch()
     for name in ("text.npz", "labels.parquet"):
         (tmp_path / name).touch()
     folders = {"image": "image", "text": "text", "by_part": True}
     mixed = {"image": f"image/0.{end}", "text": {"file": "text.npz", "ids": "names"}}
     mixed |= {"labels": "labels.parquet", "several": "last"}
-    plain = {"image": f"image/1.{end}", "audio": f"text/1.{end}"}
+    plain = {"image": f"image/1.{end}", "audio": f"text/t1.{end}"}
     plain |= {"loss": "sigmoid", "scale": 12.5, "bias": -4.0}
     pairs = {"whole": mixed, "parts": folders, "plain": plain}
     jobs = by_rule(
@@ -1420,7 +1435,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
         assert {job["conda"] for job in jobs[rule]} == {f"../envs/{environment}.yaml"}, rule
     sources = {
         "whole": [[f"image/0.{end}", {}], ["text.npz", {"ids": "names"}]],
-        "plain": [[f"image/1.{end}", {}], [f"text/1.{end}", {}]],
+        "plain": [[f"image/1.{end}", {}], [f"text/t1.{end}", {}]],
         "mine": [[f"config/example_pairs/{side}.npy", {}] for side in ("image", "text")],
     }
     labels = {"whole": ["labels.parquet"]}
@@ -1442,7 +1457,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     assert seen == {(name, side) for name in sources for side in sides.get(name, ["image", "text"])}
     for job in jobs["sum_part"]:
         part = job["files"][0].removeprefix("results/parts/parts/").removesuffix(".npz")
-        both = [f"{side}/{part}" for side in ("image", "text")]
+        both = [f"image/{part}", f"text/t{part}"]
         assert job["input"]["pair"] == both
         wanted = {"sources": [[path, {}] for path in both]}
         assert job["params"] == wanted | {name: SETTINGS[name] for name in ("sample", "seed")}
@@ -1461,6 +1476,9 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     assert swept.keys() == {"softmax", "sigmoid"}
     for loss, of in (("softmax", names), ("sigmoid", ["plain"])):
         assert [*swept[loss]["params"]["sets"]] == of
+        # The scale and the bias of these pairs, which no metadata of a model has.
+        known = swept[loss]["params"]["sets"]["plain"]
+        assert {name: known[name] for name in ("scale", "bias")} == {"scale": 12.5, "bias": -4.0}
         assert swept[loss]["input"]["pairs"] == [path for name in of for path in both[name]]
         prefix = "loss" if loss == "softmax" else loss
         for kind, files in swept[loss]["output"].items():
@@ -1525,14 +1543,14 @@ def unusual(folders) -> dict[str, list[dict]]:
     jobs = planned(
         folder,
         targets=[*files, "results/datasets/opened.parquet"]
-        + [f"results/{page}.html" for page in ("figures", "after")],
+        + [f"results/{page}.html" for page in ("figures", "after", "methods")],
         datasets=DATASETS,
         inputs=INPUTS,
         sets=sets,
         pairs={"mine": own},
         loss_study={"jobs": 3},
         extraction={"decode": "scaled"},
-        table1={"tasks": ["digits", "CIFAR10"]},
+        table1={"tasks": ["digits", "CIFAR10", "ImageNet"]},
         encoders={"digit_clip_random": {"seed": 7}},
         supplement={"seed_studies": STUDIES},
     )
@@ -1590,6 +1608,17 @@ def test_studies_of_seeds_have_their_files_and_figures(unusual, jobs):
 def test_the_papers_accuracies_are_marked_where_its_tasks_are_measured(unusual):
     (drawn,) = unusual["plot_table1"]
     assert drawn["params"]["published"] == {"default CIFAR10": 0.9013, "modified CIFAR10": 0.9081}
+
+
+def test_a_task_whose_files_a_person_has_to_place_is_left_out_and_named(unusual, root):
+    (page,) = unusual["write_methods"]
+    missing = page["params"]["missing"]
+    assets = yaml.safe_load((root / "config/assets.yaml").read_text(encoding="utf-8"))
+    assert missing and all("imagenet" in one.lower() for one in missing)
+    for names in missing.values():
+        assert names and {assets[name]["kind"] for name in names} == {"placed"}
+    for job in unusual["sweep_zero_shot"]:
+        assert "ImageNet" not in job["params"]["tasks"]
 
 
 def test_parts_of_the_study_of_losses_are_jobs(unusual):
