@@ -165,16 +165,21 @@ def test_items_of_a_file_of_several_batches_are_those_that_the_mask_takes(loaded
     assert list(table["item_id"]) == [f"item{number}" for number in np.flatnonzero(mask)]
     np.testing.assert_array_equal(pixels[:, 0, 8, 8], greys[mask])
     assert len(pixels) == 595
+    # One that cannot be read is told by its own name.
+    table = pd.DataFrame(rows, columns=["item_id", "image"])
+    table.loc[530, "image"] = b"no picture"
+    table.to_parquet(path, index=False, row_group_size=250)
+    with pytest.raises(InputError, match="item 'item530'"):
+        read_items(str(path), mask, loaded[1], workers=2)
 
 
 def test_an_unreadable_picture_is_told_by_name(dataset, loaded, tmp_path):
     table = pd.read_parquet(dataset)
     table.loc[7, "image"] = b"no picture"
     path = tmp_path / "coco.parquet"
-    for size in (None, 3):  # as the seventh of one group of rows, and in the third of four
-        table.to_parquet(path, row_group_size=size)
-        with pytest.raises(InputError, match="item 'item7'"):
-            read_items(str(path), np.ones(10, dtype=bool), loaded[1], workers=2)
+    table.to_parquet(path)
+    with pytest.raises(InputError, match="item 'item7'"):
+        read_items(str(path), np.ones(10, dtype=bool), loaded[1], workers=2)
 
 
 # --- the model ----------------------------------------------------------------------------------
