@@ -112,7 +112,7 @@ def test_own_pairs_alone_need_no_set_and_no_table_of_a_model() -> None:
     row = {"library": "open_clip", "architecture": "RN50", "seed": 0, "inputs": "emoji"}
     with pytest.raises(InputError, match=r"table1\.sets\[0\]: 'stitched' is not a known set"):
         check_config(config | {"models": {"rn50": row}}, SCHEMA_PATH, ENCODERS, FORMATS)
-    with pytest.raises(InputError, match="sets, models and pairs have no entry; add one"):
+    with pytest.raises(InputError, match="pairs have no entry; add one to any of them"):
         check_config(config | {"pairs": {}}, SCHEMA_PATH, ENCODERS, FORMATS)
 
 
@@ -771,7 +771,7 @@ FAULTS = {
         "loss_landscape/delta_start",
         -5.1,
         "loss_landscape.delta_start",
-        "multiple",
+        "make it a multiple of delta_step",
     ),
     "grid that ends before 0": (
         "loss_landscape/delta_stop",

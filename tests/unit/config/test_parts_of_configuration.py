@@ -313,7 +313,9 @@ def assert_refused(change, words, monkeypatch):
 def test_a_twin_has_none_of_the_weights_and_an_encoder_nothing_of_the_row(weights):
     base = {"library": "open_clip", "architecture": "RN50"}
     row = base | {weights: "w", "inputs": "emoji_test", "note": "N.", "loss": "softmax"}
-    named = with_rows(changed(models={"m": row | {"label": "A", "twin": True}}))
+    more = {"label": "A", "twin": True, "by_part": True}
+    named = with_rows(changed(models={"m": row | more}))
+    assert named["sets"]["m"]["by_part"] is named["sets"]["m_random"]["by_part"] is True
     assert named["encoders"]["m"] == base | {weights: "w", "label": "A"}
     twin = base | {"seed": 0, "label": "RN50, random weights"}
     assert named["encoders"]["m_random"] == twin
@@ -777,14 +779,23 @@ def test_tables_are_those_of_the_registry_the_items_and_every_loss(tmp_path):
     # A measure means the same in a table that names it by itself.
     assert of["c.csv"].columns[0] == Column("rmg", "number", "Relative.", True, "RMG")
     for path, right in (("a/my-set_2.csv", True), ("a/b/c.csv", False), ("a/.csv", False),
-                        ("xa/s.csv", False), ("a/sxcsv", False)):  # fmt: skip
+                        ("xa/s.csv", False), ("a/sxcsv", False),
+                        ("a/s.csv.bak", False)):  # fmt: skip
         assert first.is_at(path) == right
     for old, new, told in (
-        ("gap_low: of", "gap_lo: of", "`empty` names gap_lo, which is not a column"),
-        ("[count, Items.]", "[count, 3]", "the meaning of n is not a text"),
-        ("{extra: [count", "{extra: [metre", "extra has the unit metre, which is not"),
+        (
+            "gap_low: of",
+            "gap_lo: of",
+            "names gap_lo, which is not a column of the table; correct",
+        ),
+        ("[count, Items.]", "[count, 3]", "the meaning of n is not a text; put it in quotes."),
+        (
+            "{extra: [count",
+            "{extra: [metre",
+            "which is not described. Add it under `units`.",
+        ),
         ("[gap], no", "[gap, gap], no", "b/loss_shape.csv: gap is listed twice"),
-        ("[gap], no", "[gip], no", "b/loss_shape.csv: gip is not described. Add it under"),
+        ("[gap], no", "[gip], no", "loss_shape.csv: gip is not described. Add it under `columns`."),
     ):
         assert REGISTRY.count(old) == 1
         (tmp_path / "tables.yaml").write_text(REGISTRY.replace(old, new))

@@ -276,7 +276,7 @@ def test_what_cannot_be_done_is_refused(change, words):
 def test_a_default_prompt_that_is_not_there_is_refused(about):
     about = about | {"default_prompt_name": "b"}
     told = refused({"config_sentence_transformers.json": about}, "mean")
-    assert "the default prompt 'b' is not one of the prompts" in told
+    assert "the default prompt 'b' is not one of the prompts. Correct it there." in told
 
 
 def test_files_are_read_as_json_in_utf8(tmp_path):
@@ -327,10 +327,11 @@ def test_weights_of_every_layer_are_looked_for(tmp_path):
     ]
     pooled = entry | {"options": {"pooling": "mean"}}
     assert list(hugging_face_faults("encoders.x", pooled)) == []
-    absent = str(tmp_path / "absent")
-    assert list(hugging_face_faults("encoders.x", {"model": absent})) == [
-        f"encoders.x.model is {absent!r}, which is not a folder in {Path.cwd()}; correct it."
-    ]
+    for absent in (str(tmp_path / "absent"), "./absent", "../absent", "~/absent"):
+        assert list(hugging_face_faults("encoders.x", {"model": absent})) == [
+            f"encoders.x.model is {absent!r}, which is not a folder in {Path.cwd()}; correct it."
+        ]
+    assert list(hugging_face_faults("encoders.x", {"model": "someone/absent"})) == []
     (tmp_path / "4/model.safetensors").touch()
     assert folder_fault(str(tmp_path), None) is None
 

@@ -113,7 +113,8 @@ def test_texts_of_another_ending_and_in_another_encoding(tmp_path):
         table = made(tmp_path, "text_files", {"archive": folder}, ending=ending)
         assert list(table["text"]) == ["an owl"]
     (folder / "1.txt").write_bytes("bécasse".encode("latin-1"))
-    assert "1.txt is not UTF-8 text" in refused(tmp_path, "text_files", {"archive": folder})
+    told = refused(tmp_path, "text_files", {"archive": folder})
+    assert "1.txt is not UTF-8 text" in told and told.endswith("; save it as UTF-8.")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -239,8 +240,14 @@ def test_an_option_that_names_no_column_is_told_by_its_own_name(tmp_path):
         ([["path", "text"], ["1.png", "x"]], "has no column 'image'; set `image` to one of path"),
         ([["image", "text"], ["absent.png", "x"]], "there is no image 'absent.png' in"),
         ([["image", "text"], ["https://a.example/1.png", "x"]], "is an address; download the im"),
-        ([["image", "text"], ["1.png"]], "row 2 has more or fewer values than the"),
-        ([["image", "text"], ["1.png", "x", "y"]], "row 2 has more or fewer values than the"),
+        (
+            [["image", "text"], ["1.png"]],
+            "row 2 has more or fewer values than the first line. Correct the row, or put q",
+        ),
+        (
+            [["image", "text"], ["1.png", "x", "y"]],
+            "row 2 has more or fewer values than the first line. Correct the row, or put q",
+        ),
         ([["image", "text"]], "has no rows below its first line"),
     ],
 )
@@ -455,7 +462,7 @@ def test_links_in_a_tar_are_read_or_counted_and_lead_nowhere_else(tmp_path, caps
         link.type, link.linkname = tarfile.LNKTYPE, str(secret)
         archive.addfile(link)
     told = refused(tmp_path, "class_folders", {"archive": path}, folder="birds")
-    assert "a file that is not in the archive" in told
+    assert told.endswith("Pack it again.") and "a file that is not in the archive" in told
 
 
 def test_damage_and_another_compression_have_their_own_remedies(tmp_path):

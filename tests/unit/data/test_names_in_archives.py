@@ -40,7 +40,9 @@ def test_bytes_that_are_no_utf8_are_letters_that_both_old_encodings_share_or_ref
         if old == other and old.isalpha() and old not in "ƒªºµ":
             assert zip_name("a.zip", info_of(b"n" + bytes([byte]))) == "n" + old
         else:
-            with pytest.raises(InputError, match=r"^a.zip: the encoding of its file names"):
+            with pytest.raises(
+                InputError, match=r"^a.zip: the encoding of .* with names in UTF-8\.$"
+            ):
                 zip_name("a.zip", info_of(b"n" + bytes([byte])))
 
 

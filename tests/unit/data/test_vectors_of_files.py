@@ -160,7 +160,9 @@ def test_a_table_without_a_clear_column_of_vectors_is_refused(rows, column, word
 
 def test_two_columns_of_one_name_are_refused():
     schema = pa.schema([("v", pa.list_(pa.float32())), ("x", pa.int8()), ("x", pa.int8())])
-    with pytest.raises(InputError, match=r"^a.parquet has more than one column named 'x'"):
+    with pytest.raises(
+        InputError, match=r"^a.parquet has .* column named 'x'\. Give each column a d"
+    ):
         of_table("a.parquet", schema, 0, lambda columns, rows: iter(()), "", "")
 
 
@@ -234,11 +236,11 @@ def test_ids_of_an_array_become_texts(ids, texts):
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
-        (np.array([1, 2, 3]), r"2 items, but ids of shape \(3,\)"),
+        (np.array([1, 2, 3]), r"2 items, but ids of shape \(3,\)\. Give one id per item\."),
         (np.array([[1], [2]]), r"2 items, but ids of shape \(2, 1\)"),
         (np.array([1.0, 2.0]), "the ids have the type float64"),
         (np.array([True, False]), "the ids have the type bool"),
-        (np.array([b"\xff", b"b"]), "the ids are not in UTF-8"),
+        (np.array([b"\xff", b"b"]), "the ids are not in UTF-8; write them in UTF-8."),
     ],
 )
 def test_ids_of_an_array_that_are_none_are_refused(ids, words):

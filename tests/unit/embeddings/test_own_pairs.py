@@ -375,8 +375,10 @@ def test_both_sides_with_several_are_paired_one_by_one_or_refused(tmp_path):
     image, text = imported(tmp_path, "a.parquet", "c.parquet", "all")
     np.testing.assert_array_equal(values(text), FIVE[:, ::-1].reshape(-1, D))
     parquet(tmp_path / "d.parquet", lists(FIVE.reshape(-1, D)[1:], fixed), item_id=ids[1:])
+    remedy = r".* Set `several` to first or last\."
     with pytest.raises(
-        InputError, match=r"a\.parquet and .*d\.parquet: an item has 5 vectors in the first, 4"
+        InputError,
+        match=r"a\.parquet and .*d\.parquet: an item has 5 vectors in the first, 4" + remedy,
     ):
         imported(tmp_path, "a.parquet", "d.parquet", "all")
     parquet(tmp_path / "e.parquet", lists(A[:3], fixed), item_id=["x", "y", "x"])
@@ -506,7 +508,10 @@ def test_parts_of_tables_and_random_names(tmp_path):
     image, _ = imported(tmp_path, "p", "p")
     assert image["item_id"].to_pylist() == IDS
     parquet(tmp_path / "p/part-3.parquet", lists(A[:2], fixed))
-    with pytest.raises(InputError, match=r"part-3\.parquet and .*: only one of them has ids"):
+    with pytest.raises(
+        InputError,
+        match=r"part-3\.parquet and .*: only one .* Give ids in all parts, or",
+    ):
         imported(tmp_path, "p", "p")
     parquet(tmp_path / "none/part-0.parquet", lists(A[:0], fixed))
     with pytest.raises(
@@ -592,7 +597,10 @@ def parts(path: Path) -> None:
 
 
 REFUSED = {
-    "nan.npy": (lambda p: np.save(p, BAD), "item '000007' holds NaN or infinity"),
+    "nan.npy": (
+        lambda p: np.save(p, BAD),
+        "item '000007' holds NaN or infinity; embed the item again, or remove it.",
+    ),
     "nan_64.npy": (lambda p: np.save(p, BAD.astype("f8")), "'000007' holds NaN or infinity"),
     "inf.npy": (lambda p: np.save(p, INFINITE), "item '000007' holds NaN or infinity"),
     "zero.npy": (lambda p: np.save(p, ZERO), "item '000007' is all zeros; remove the item"),
@@ -632,12 +640,20 @@ REFUSED = {
     "short.npy": (lambda p: np.save(p, A[1:]), "has (29|30) items, but .* has (29|30)"),
     "wide.npy": (lambda p: np.save(p, np.ones((N, 7))), "vectors of 7 dimensions, but .* of 6"),
     "no.npz": (raw(b"PK\x03\x04"), "cannot be read as an .npz archive"),
-    "no.pt": (raw(b"x"), "is damaged, or contains more than tensors"),
+    "no.pt": (
+        raw(b"x"),
+        "is damaged, or contains more than tensors. Save the tensor alone, with torch.save",
+    ),
     "model.pt": (
         lambda p: torch.save(torch.nn.Linear(2, 2), p), "is damaged, or contains more than tensors"
     ),
-    "list.pt": (lambda p: torch.save([torch.ones(3)], p), "an object of type list, not"),
-    "sparse.pt": (lambda p: torch.save(torch.eye(N).to_sparse(), p), "the tensor is sparse"),
+    "list.pt": (
+        lambda p: torch.save([torch.ones(3)], p), "an object of type list, .*; save such a tensor"
+    ),
+    "sparse.pt": (
+        lambda p: torch.save(torch.eye(N).to_sparse(), p),
+        "the tensor is sparse, nested or without data; save a dense tensor of shape",
+    ),
     "bool.pt": (lambda p: torch.save(torch.ones(N, D).bool(), p), "holds bool of shape"),
     "no.safetensors": (raw(b"x" * 20), "cannot be read as safetensors"),
     "no.parquet": (raw(b"PAR1"), "cannot be read as Parquet"),

@@ -337,7 +337,8 @@ def test_an_encoder_is_called_by_its_label_or_its_architecture_or_its_library():
 def test_the_weights_of_a_job_are_of_its_initialisation_else_of_its_files_or_its_seed(monkeypatch):
     files = {"dataset": "d", "weights": [], "wheel": "w.whl", "tables": ["a", "b"]}
     assert weight_files(files) == {"wheel": "w.whl", "tables": ["a", "b"]}
-    assert weights_of({}, None, {"tables": ("a", "b")}) == {"tables": ["a", "b"]}
+    # Vectors are followed by their names, and the first file counts.
+    assert weights_of({}, None, {"tables": ("b", "a")}) == {"tables": ["b", "a"]}
     built = []
     monkeypatch.setattr(
         "modality_gap.encoders.build.build_encoder", lambda *given: built.append(given)

@@ -131,21 +131,45 @@ def test_what_torch_refuses_keeps_its_own_sentence():
 
 
 def test_weights_that_no_file_of_onnx_holds_are_refused(monkeypatch):
+    largest = onnx_runtime.LARGEST
     monkeypatch.setattr(onnx_runtime, "LARGEST", 1000)
     assert "its weights have 0.0 GB, and a file of ONNX at most 2" in refusal(minilm())
 
+    assert 2**30 < largest < 2**31  # bytes that a file of ONNX holds beside the graph
 
-def test_an_error_of_the_runtime_itself_is_a_refusal(monkeypatch):
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("[ONNXRuntimeError] : 2 : GEMM: Dimension mismatch\nmore", "GEMM: Dimension mismatch);"),
+        ("", "it cannot be exported: RuntimeError);"),
+    ],
+)
+def test_an_error_of_the_runtime_itself_is_a_refusal(monkeypatch, error, told):
     class Broken:
         def get_inputs(self):
             return []
 
         def run(self, *_):
-            raise Exception("[ONNXRuntimeError] : 2 : GEMM: Dimension mismatch\nmore")
+            raise RuntimeError(error)
 
+    samples, sizes = onnx_runtime._samples, []
+    monkeypatch.setattr(onnx_runtime, "_samples", lambda *a: sizes.extend(a[1]) or samples(*a))
     monkeypatch.setattr(onnx_runtime, "export", lambda *_: b"")
     monkeypatch.setattr(onnx_runtime, "start_session", lambda _: Broken())
-    assert "GEMM: Dimension mismatch);" in refusal(small())
+    assert told in refusal(small())
+    # The check has one input, fewer than the export and more.
+    exported, *checked = sizes
+    assert exported not in checked and min(checked) == 1 and max(checked) > exported
+
+
+def test_a_session_is_silent_and_has_the_threads_of_torch():
+    """What goes wrong becomes an error, and a job may not take more cores than it has."""
+    session = onnx_runtime.start_session(negative())
+    options = session.get_session_options()
+    assert options.intra_op_num_threads == torch.get_num_threads()
+    assert options.log_severity_level == 4
+    assert session.get_providers() == ["CPUExecutionProvider"]
 
 
 def small(forward=lambda tokens, mask: mask.float().sum(dim=1, keepdim=True) + torch.ones(3)):
@@ -202,8 +226,8 @@ def test_what_fixed_inputs_and_padded_ones_become():
     assert mask.tolist() == [[True, True, True], [True, False, False]]
 
 
-def test_an_input_that_the_network_does_not_need_is_not_given_to_it():
-    """The exporter leaves such an input out, and ONNX Runtime refuses what it does not know."""
+def negative() -> bytes:
+    """A network in ONNX with one input."""
     kind = onnx.TensorProto.FLOAT
     of_input = onnx.helper.make_tensor_value_info("input", kind, ["b", 2])
     result = onnx.helper.make_tensor_value_info("vectors", kind, ["b", 2])
@@ -211,7 +235,12 @@ def test_an_input_that_the_network_does_not_need_is_not_given_to_it():
     graph = onnx.helper.make_graph([node], "negative", [of_input], [result])
     opset = onnx.helper.make_opsetid("", 18)
     model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
-    session = onnx_runtime.start_session(model.SerializeToString())
+    return model.SerializeToString()
+
+
+def test_an_input_that_the_network_does_not_need_is_not_given_to_it():
+    """The exporter leaves such an input out, and ONNX Runtime refuses what it does not know."""
+    session = onnx_runtime.start_session(negative())
     mask = torch.ones(3, 2, dtype=torch.bool)
     encode = onnx_runtime._session_encode(session, lambda rows: (torch.stack(rows), mask))
     rows = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), torch.tensor([5.0, 6.0])]

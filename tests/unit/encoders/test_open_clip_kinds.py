@@ -271,8 +271,9 @@ def test_names_are_checked_only_where_open_clip_is_installed(monkeypatch, tmp_pa
     assert sentence.startswith("models.x.pretrained: 'laion3b' is not a known tag of weights")
     (sentence,) = told(architecture=str(tmp_path / "absent.json"), seed=0)
     assert "absent.json" in sentence
-    (sentence,) = told(architecture="ViT-B-32", pretrained="absent/epoch.pt")
-    assert "absent/epoch.pt" in sentence
+    for path in ("absent/epoch.pt", "absent.pt", "absent/epoch"):
+        (sentence,) = told(architecture="ViT-B-32", pretrained=path)
+        assert sentence.startswith(f"models.x.pretrained is {path!r}, which is not a file in ")
     monkeypatch.setattr(clip_models, "architectures", dict)
     monkeypatch.setattr(clip_models, "tags", lambda _: {})
     assert told(architecture="ViT-Z-99", seed=0) == []

@@ -225,6 +225,22 @@ def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not
         embedded(folder)
 
 
+def test_weights_that_are_not_in_safetensors_are_not_read(tmp_path):
+    """The older form is a pickle."""
+    import transformers
+
+    tokenizer_in(tmp_path)
+    config = transformers.BertConfig(**TEXT)
+    config.save_pretrained(tmp_path)
+    torch.manual_seed(1)
+    model = transformers.BertModel(config)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"cannot read the Hugging Face model .*safetensors"):
+        embedded(tmp_path)
+    model.save_pretrained(tmp_path)
+    assert embedded(tmp_path).shape == (2, 8)
+
+
 def test_an_absent_pooler_matters_only_where_it_is_used():
     _check_loaded("M", ("mean",), ("pooler.dense.weight",))
     with pytest.raises(

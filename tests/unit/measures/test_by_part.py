@@ -317,7 +317,7 @@ def test_parts_of_two_models_are_refused(tmp_path):
         ({"text": "{}/text/part_8.npy"}, r"pairs\.mine\.text must be a folder, because"),
         (
             {"text": "{}/few"},
-            "same number of parts on both sides, not 3 of image and 1 of text",
+            "the same number of parts .*, not 3 of image and 1 of text. Correct the folders.",
         ),
     ],
 )

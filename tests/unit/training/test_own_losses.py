@@ -160,7 +160,11 @@ def file(tmp_path):
     ("loss", "settings", "sentence"),
     [
         ("nothing.py:f", {}, "mine.loss: the file {folder}/nothing.py does not exist. Correct"),
-        ("mine.py:absent", {}, "mine.loss: {folder}/mine.py has no function absent; correct"),
+        (
+            "mine.py:absent",
+            {},
+            "mine.loss: {folder}/mine.py has no function absent; correct the na",
+        ),
         ("mine.py:NUMBER", {}, "mine.loss: {folder}/mine.py has no function NUMBER; correct"),
         ("broken.py:f", {}, "mine.loss: {folder}/broken.py cannot be run (SyntaxError: "),
         ("mine.txt:f", {}, "mine.loss: {folder}/mine.txt is not a Python file. Give"),
