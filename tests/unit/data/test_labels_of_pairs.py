@@ -172,9 +172,7 @@ def test_labels_of_items_with_several_vectors_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", A)
     np.save(tmp_path / "b.npy", np.stack([B, A], axis=1))
     parquet(tmp_path / "labels.parquet", named=IDS)
-    with pytest.raises(
-        InputError, match=r"b\.npy: `labels` cannot .* Remove `labels`, or"
-    ):
+    with pytest.raises(InputError, match=r"b\.npy: `labels` cannot .* Remove `labels`, or"):
         imported(tmp_path, "a.npy", "b.npy", "first", labels="labels.parquet")
 
 
@@ -281,9 +279,7 @@ def test_a_folder_of_datasets_with_a_broken_index(content, tmp_path):
 def test_tensors_keep_the_range_of_their_type(tmp_path):
     np.save(tmp_path / "b.npy", B)
     torch.save(torch.tensor(A).double() * 1e300, tmp_path / "wide.pt")
-    with pytest.raises(
-        InputError, match=r"wide.pt has values that 32-bit .* hold; scale the"
-    ):
+    with pytest.raises(InputError, match=r"wide.pt has values that 32-bit .* hold; scale the"):
         imported(tmp_path, "wide.pt", "b.npy")
     eight = torch.tensor(A).to(torch.float8_e4m3fn)
     torch.save(eight, tmp_path / "eight.pt")

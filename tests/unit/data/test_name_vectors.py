@@ -285,9 +285,7 @@ def test_a_member_of_an_archive_has_one_row_per_name_in_its_own_number_type(tmp_
     }
     assert {vector.dtype for vector in found.values()} == {np.dtype(np.float32)}
     (tmp_path / "a.txt").write_text("owl\ntit\njay\nelk\n")
-    with pytest.raises(
-        InputError, match=r"`member` holds 6 .* the 4 names .* Correct the names"
-    ):
+    with pytest.raises(InputError, match=r"`member` holds 6 .* the 4 names .* Correct the names"):
         read_vectors(tmp_path / "a.pth", tmp_path / "a.txt", entry)
 
 

@@ -507,9 +507,7 @@ def test_clusters_are_the_values_of_a_label_column(tmp_path):
     with pytest.raises(InputError, match=r"a\.parquet: there is no .* 'concept'.*family, n"):
         stored.clusters("concept")
     np.save(tmp_path / "a.npy", vectors)
-    with pytest.raises(
-        InputError, match=r"label columns: none.* Correct the column in `clus"
-    ):
+    with pytest.raises(InputError, match=r"label columns: none.* Correct the column in `clus"):
         StoredVectors(tmp_path / "a.npy").clusters("concept")
 
 
