@@ -1477,8 +1477,8 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     for loss, of in (("softmax", names), ("sigmoid", ["plain"])):
         assert [*swept[loss]["params"]["sets"]] == of
         # The scale and the bias of these pairs, which no metadata of a model has.
-        known = swept[loss]["params"]["sets"]["plain"]
-        assert {name: known[name] for name in ("scale", "bias")} == {"scale": 12.5, "bias": -4.0}
+        known = {"scale": 12.5, "bias": -4.0} if loss == "sigmoid" else {}
+        assert swept[loss]["params"]["sets"]["plain"] == known
         assert swept[loss]["input"]["pairs"] == [path for name in of for path in both[name]]
         prefix = "loss" if loss == "softmax" else loss
         for kind, files in swept[loss]["output"].items():
@@ -1548,7 +1548,7 @@ def unusual(folders) -> dict[str, list[dict]]:
         inputs=INPUTS,
         sets=sets,
         pairs={"mine": own},
-        loss_study={"jobs": 3},
+        loss_study={"jobs": 3, "methods": {"sigmoid": {"start": "scratch"}}},
         extraction={"decode": "scaled"},
         table1={"tasks": ["digits", "CIFAR10", "ImageNet"]},
         encoders={"digit_clip_random": {"seed": 7}},
@@ -1619,6 +1619,13 @@ def test_a_task_whose_files_a_person_has_to_place_is_left_out_and_named(unusual,
         assert names and {assets[name]["kind"] for name in names} == {"placed"}
     for job in unusual["sweep_zero_shot"]:
         assert "ImageNet" not in job["params"]["tasks"]
+
+
+def test_a_loss_that_starts_from_scratch_is_none_that_starts_trained(unusual, config):
+    (drawn,) = unusual["plot_follow_up_losses"]
+    methods = config["loss_study"]["methods"]
+    trained = [name for name, entry in methods.items() if entry.get("start") == "trained"]
+    assert drawn["params"]["after_training"] == trained and "sigmoid" not in trained
 
 
 def test_parts_of_the_study_of_losses_are_jobs(unusual):
