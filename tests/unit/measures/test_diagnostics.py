@@ -99,6 +99,29 @@ def test_a_resample_of_clusters_counts_as_the_items_they_hold(cloud):
     assert found["rmg"] == pytest.approx(partners / (within + partners), abs=1e-12)
 
 
+def test_rows_of_a_cluster_that_are_one_item_are_compared_with_other_items_alone(cloud):
+    """Pictures with three captions each: of each resample of pictures too."""
+    x, clusters = np.repeat(cloud[0][:20], 3, axis=0), np.repeat(np.arange(20), 3)
+    y = cloud[1]
+    rng = np.random.default_rng(0)
+    weights = np.concatenate([np.ones((1, 20)), rng.multinomial(20, np.full(20, 1 / 20), 3)])
+    found = dict(zip(QUANTITIES, diagnostics(x, y, clusters)(weights), strict=True))
+    for row, times in enumerate(weights.astype(int)):
+        pairs = [(i, j) for i in range(60) for j in range(60) if i != j]
+        potentials, counts = {"a": 0.0, "b": 0.0}, {"a": 0, "b": 0}
+        for i, j in pairs:
+            one, other = clusters[i], clusters[j]
+            # A picture that was drawn twice is not compared with its copy.
+            often = times[one] * times[other] if one != other else times[one]
+            for side, rows in (("a", x), ("b", y)):
+                if side == "b" or one != other:
+                    potentials[side] += often * np.exp(-2 * ((rows[i] - rows[j]) ** 2).sum())
+                    counts[side] += often
+        for side in "ab":
+            wanted = np.log(potentials[side] / counts[side])
+            assert found[f"uniformity_{side}"][row] == pytest.approx(wanted, abs=1e-9)
+
+
 def test_intervals_over_clusters_are_wider_where_items_repeat(cloud):
     x, y = (np.repeat(side, 4, axis=0) for side in cloud)
     rng = np.random.default_rng(0)

@@ -1,5 +1,7 @@
 """Intervals, against scipy's, published examples and how often they cover."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -55,6 +57,14 @@ def test_clusters_that_agree_better_than_chance_are_worth_no_more_than_their_ite
     assert effective_size(hits, 0.95, np.arange(40) // 4) == 40
     hits[[0, 5]] = False, True  # one of the first four, three of the next
     assert effective_size(hits, 0.95, np.arange(40) // 4) == 40
+
+
+@pytest.mark.parametrize("interval", [proportion_interval, exact_interval])
+def test_the_interval_of_none_begins_at_0_and_that_of_all_ends_at_1(interval):
+    for n, confidence in itertools.product(range(1, 60), (0.5, 0.9, 0.95)):
+        (none, high), (low, every) = (interval(hits, n, confidence) for hits in (0, n))
+        assert (none, every) == (0, 1)
+        assert 0 < high < 1 and low == pytest.approx(1 - high)
 
 
 def test_wilson_interval_of_a_published_example():

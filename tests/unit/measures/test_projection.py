@@ -78,6 +78,31 @@ def test_umap_is_given_the_neighbours_of_many_points_alone(umap_calls, monkeypat
     np.testing.assert_array_equal(many[0], np.argsort(-x @ x.T, axis=1)[:, :5])
 
 
+@pytest.mark.parametrize(("n", "given"), [(4095, False), (4096, True)])
+def test_umap_looks_for_no_neighbours_from_4096_points_on(umap_calls, monkeypatch, n, given):
+    monkeypatch.setattr(projection, "nearest_neighbours", lambda x, count: (x, count))
+    umap_2d(np.zeros((n, 2)), n_neighbors=5, min_dist=0.3, seed=8)
+    rows, distances, _ = umap_calls[0]["precomputed_knn"]
+    assert (rows is not None, distances is not None) == (given, given)
+
+
+def test_other_warnings_of_umap_are_told(umap_calls, monkeypatch):
+    """Not those of a seed, and of neighbours that are given."""
+    told = ["precomputed_knn[2] is not an NNDescent object", "Graph is not fully connected"]
+    recorder = sys.modules["umap"].UMAP
+    place = recorder.fit_transform
+
+    def fit_transform(self, x):
+        for words in told:
+            warnings.warn(words, stacklevel=1)
+        return place(self, x)
+
+    monkeypatch.setattr(recorder, "fit_transform", fit_transform)
+    with pytest.warns(UserWarning) as warned:
+        umap_2d(np.eye(4), n_neighbors=2, min_dist=0.3, seed=8)
+    assert [str(one.message) for one in warned] == told[1:]
+
+
 def spread_out(n=60, d=6, seed=0):
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.normal(size=(d, d)))[0]

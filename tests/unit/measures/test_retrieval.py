@@ -197,6 +197,19 @@ def test_the_interval_of_the_best_shift_has_the_draws_of_its_seed():
     )
 
 
+def test_of_shifts_that_find_as_much_the_smallest_is_the_best():
+    """Wherever it stands; of two of one size, the first."""
+    deltas = np.array([-0.5, -0.25, 0, 0.25, 0.5])
+    for shares, best in (
+        ([3, 1, 0, 3, 3], 0.25), ([3, 3, 0, 3, 2], -0.25), ([2, 0, 2, 2, 2], 0),
+        ([3, 0, 0, 0, 3], -0.5),
+    ):  # fmt: skip
+        found = np.arange(4) < np.array(shares)[:, None]
+        row = recall_peak(Hits(found, None), deltas, 0.7 - deltas, 0.9, 20, 20, 0)
+        assert (row["best_delta"], row["best_distance"]) == (best, 0.7 - best)
+        assert row["best_at_end"] == (abs(best) == 0.5)
+
+
 def test_of_two_shifts_of_one_size_that_find_as_much_the_place_is_that_of_the_first():
     deltas, distances = np.arange(-100, 101) / 100, np.linspace(2, 0, 201)
     of_size = np.random.default_rng(2).random((100, 40)) < 0.5

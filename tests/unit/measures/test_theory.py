@@ -281,6 +281,16 @@ def test_caps_in_512_dimensions(half_angle, power):
     assert np.log2(found) == pytest.approx(log, abs=1e-6)
 
 
+def test_the_logarithm_of_a_share_is_smooth_where_the_share_leaves_the_numbers_of_a_float():
+    """Each further dimension multiplies a small share by nearly the sine of the angle."""
+    dimensions = np.arange(990, 1090)
+    logs = [theory.log2_cap_fraction(np.pi / 6, int(d)) for d in dimensions]
+    assert logs[0] > -1000 and logs[-1] < -1080
+    steps = np.diff(logs)
+    wanted = -1 - np.log2(1 + 1 / dimensions[:-1]) / 2  # of sin^d / sqrt(d)
+    np.testing.assert_allclose(steps, wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize("degrees", [30, 90, 120, 179])
 def test_the_logarithm_of_a_share_of_the_sphere_is_that_of_any_angle(degrees):
     # On the sphere of three dimensions, a cap covers (1 - cos) / 2.

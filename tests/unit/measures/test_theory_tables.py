@@ -407,6 +407,21 @@ def test_a_case_has_the_draws_of_its_values():
     assert len({first, *(rng.random() for rng in others)}) == 5
 
 
+def test_each_case_of_lemma_3_has_draws_of_its_own():
+    grid = {"cosine_step": 0.5, "norm_ratios": [1.0, 2.0], "draws": 40}
+    table = theory.lemma3_table(grid, 0.9, 3)
+    for row in table.to_dict("records"):
+        ratio, cosine = row["norm_ratio"], row["cosine"]
+        first, second = stream(3, "lemma3", ratio, cosine).standard_normal((2, 40))
+        scale = np.sqrt(2 * (1 + ratio**2))
+        rho = (1 + ratio * cosine) / scale
+        products = scale * first * (rho * first + np.sqrt(max(0, 1 - rho**2)) * second)
+        assert row["product"] == pytest.approx(products.mean())
+    # Otherwise the products of a ratio would be a line over its cosines.
+    of_one = table[table["norm_ratio"] == 2.0]["product"].to_numpy()
+    assert abs(np.diff(of_one, 2)).max() > 1e-3
+
+
 def test_units_that_are_all_dead_are_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"theory\.theorem2\.widths has 1, which is too small"):
         theory.theorem2_table({"layers": 3, "widths": [1], "units": 30, "vectors": 5}, 0.9, 0)
