@@ -650,6 +650,12 @@ def test_a_claim_with_two_verdicts_of_one_kind_of_evidence_is_counted_in_part():
         ("reproduced", 2, 1),
         ("not seen on a stand-in", 1, 0),
     ]
+    # Each claim counts by its strongest evidence, wherever this stands.
+    by_id = paper_module.by_claim(rows[::-1])
+    counted = paper_module.tally(
+        (one, paper_module.marks([one.id], by_id)) for one in by_id.values()
+    )
+    assert [(mark.verdict, n) for mark, n in counted] == [("reproduced", 1), ("inconclusive", 1)]
     # Two pieces of evidence with one verdict are of one claim.
     more = pd.concat([rows, rows[:1]], ignore_index=True)
     again = paper_module.marks(["a", "b"], paper_module.by_claim(more))
@@ -769,6 +775,10 @@ def test_one_sentence_counts_what_speaks_against_the_paper_and_what_the_verdicts
     assert words(undecided) == words(rows)
     counted = show.counts(rows[rows["whose"].isin(show.PAPERS_OWN)])
     assert counted["differs"] + counted["not seen on a stand-in"] == 2
+    assert words(rows[rows["id"] == "d"]) == (
+        "Of the paper's statements, none differs. Of the paper's numbers and settings computed "
+        "again, 1 differs."
+    )
     assert words(rows[rows["id"] == "e"]) == (
         "Nothing that this run measured is against a statement of the paper."
     )
@@ -902,6 +912,11 @@ def test_figures_are_embedded_with_their_text(html):
 
 def test_a_drawing_for_narrow_screens_is_embedded_if_it_is_another():
     svg = b'<svg viewBox="0 0 358 200"><text>50 % &amp; "more" #1</text></svg>'
+    # A browser would drop a line break, and read an entity of the page in &amp;.
+    for spaces in (True, False):
+        found = render_module.embedded(svg.replace(b" viewBox", b"\nviewBox"), spaces=spaces)
+        assert unquote(found.removeprefix("data:image/svg+xml,")) == svg.decode()
+        assert not {*'\n"&#'} & {*found}
     made = render_module.picture("one", "A", SVG, svg)
     assert made.narrow_size == ("358", "200")
     assert " " not in made.narrow and '"' not in made.narrow and "#" not in made.narrow

@@ -108,16 +108,16 @@ def test_checks_keep_their_order_and_count_by_their_claim():
     about = {"test": "above", "bound": "0", "tolerance": ""}
     rows = claims(
         claim("z", "reproduced", evidence="paper's own: CLIP", **about),
-        claim("a", "inconclusive", whose="ours", **about),
+        claim("b", "inconclusive", whose="ours", **about),
         claim("z", "not seen on a stand-in", evidence="stand-in: emoji", **about),
-        claim("b", "inconclusive", whose="notebook", **about),
+        claim("a", "inconclusive", whose="notebook", **about),
         claim("c", "consistent", whose="recomputed", evidence="printed numbers: x", **about),
     )
     found = evidence.rows(rows)
     assert [(row.id, row.own, row.counts) for row in found] == [
         ("z~2", True, "reproduced"),  # the stronger evidence decides how a claim counts
-        ("a", False, "inconclusive"),
-        ("b", True, "inconclusive"),
+        ("b", False, "inconclusive"),
+        ("a", True, "inconclusive"),
         ("z", True, "reproduced"),
         ("c", False, "consistent"),
     ]

@@ -154,6 +154,18 @@ def test_a_statement_has_each_evidence_with_its_values():
     agree = rows[3:].assign(verdict="reproduced")
     (both,) = summary.statements([entry], agree)
     assert [(one.quantity, one.value) for one in both.measured] == [("x", "1 [0.4,\u00a00.6]")]
+    # What has no number is not told of, nor is its quantity.
+    for measured, value in (
+        (["", ""], ("", "")),
+        (["1", ""], ("x", "1 [0.4,\u00a00.6]")),
+    ):
+        unmeasured = same.assign(measured=measured, low=["0.4", ""], high=["0.6", ""])
+        if not measured[0]:
+            unmeasured = unmeasured.assign(low="", high="")
+        (told,) = summary.statements([entry], unmeasured)
+        assert [(one.quantity, one.value) for one in told.measured] == [value]
+    several = rows[:3].assign(published=["0.52", "", "0.7"])
+    assert summary.statements([entry], several)[0].published == "0.52 to 0.7"
     (ratio,) = summary.statements([entry], rows[:3])
     assert [(one.mark.verdict, one.quantity, one.value) for one in ratio.measured] == [
         ("reproduced", "", "1.28 [0.4,\u00a00.6]"),  # rounded once: 1.275 would be 1.27
@@ -567,6 +579,7 @@ def test_a_page_has_minus_signs_where_it_is_read_and_none_where_it_is_copied():
     assert re.findall(r"−\d+", html) == ["−3", "−5", "−6", "−7", "−14"]
     assert len(re.findall(r"-\d+", html)) == 8
     assert render.with_minus_signs("-1 <b>-2</b> -3") == "−1 <b>−2</b> −3"
+    assert render.with_minus_signs("<PRE>-1</PRE> -2") == "<PRE>-1</PRE> −2"
 
 
 @pytest.mark.parametrize(

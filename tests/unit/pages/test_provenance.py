@@ -224,3 +224,17 @@ def test_prompts_of_people_are_named_by_their_table():
     assert table["item_id"].tolist() == ["table2/man, old", "table2/ape", "table2/thief"]
     assert table["text"].tolist() == ["an old man", "an ape", "a thief"]
     assert set(table["task"]) == {"table2"}
+
+
+def test_a_mirror_has_the_files_of_a_set_that_are_assets():
+    absent = {
+        "theirs": {"released": "released_a"},
+        "others": {"released": {"files": ["x", "no_asset"], "items": "ids"}},
+        "made": {"encoder": "enc1"},
+    }
+    assets = {name: {"path": f"pairs/{name}.npy"} for name in ("released_a", "x", "ids", "y")}
+    assert provenance.mirrored(absent, assets) == {
+        "theirs": ["pairs/released_a.npy"],
+        "others": ["pairs/x.npy", "pairs/ids.npy"],
+        "made": [],
+    }
