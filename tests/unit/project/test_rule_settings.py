@@ -158,6 +158,9 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
     workflow._executor_plugin = SimpleNamespace(name="some")
     record = workflow.globals["start_of_run"]()
     Path("record.json").write_text(json.dumps(record, default=str))
+    workflow.dag.needrun_jobs = lambda: [job for job in workflow.dag.jobs if job.rule.name[0] < "n"]
+    again = workflow.globals["start_of_run"]()["jobs"]
+    Path("again.json").write_text(json.dumps([[one["rule"], one["planned"]] for one in again]))
 """
 
 
@@ -985,6 +988,9 @@ def test_a_run_is_recorded_with_its_settings_and_its_jobs(jobs, folders):
     assert record["settings"] == SETTINGS
     assert record["machine"]["cores"] > 0 and {"commit", "changes"} <= record["code"].keys()
     assert abs(time.time() - record["started"]) < 3600
+    # What is up to date is told as such.
+    again = json.loads((folders["settings"] / "again.json").read_text(encoding="utf-8"))
+    assert [planned for _, planned in again] == [rule[0] < "n" for rule, _ in again]
     # All of them, since all are to be made again; those without a log of their own are not told.
     wanted = [
         {"rule": job["rule"], "planned": True, "benchmark": job["benchmark"]}

@@ -427,6 +427,7 @@ def test_cones_go_by_clusters_of_real_items_alone(run, tmp_path):
     params = {"encoders": ["e"], "clusters": ["concept"], "bins": 20, "confidence": 0.8, "seed": 3}
     run("measure_cones", files, output, **params, compare_at_most=1000)
     found = pd.read_csv(output["table"], float_precision="round_trip")
+    assert list(found)[:5] == ["encoder", "weights", "inputs", "model", "dtype"]
     counts = pd.read_csv(output["histogram"])["pairs"].to_numpy().reshape(3, 20)
     real, alone = np.arange(24) % 7, np.arange(12)
     vectors = {name: plain.unit(read(path).vectors) for name, path in paths.items()}
@@ -1668,7 +1669,7 @@ def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
     runs = pd.DataFrame(keys, columns=["method", "split", "seed"])
     runs = runs.assign(label=runs["method"].str.upper(), temperature=0.5, loss=9.0)
     runs = runs.assign(zero_shot_n=runs["method"].map({"a": 8, "b": 9}), zero_shot_chance=0.25)
-    runs = runs.assign(temperature_density=np.nan, gap_equal_progress=np.nan)
+    runs = runs.assign(temperature_density=0.125, gap_equal_progress=np.nan)
     runs[names + others] = rng.uniform(size=(len(runs), len(names) + 2))
     runs.to_csv(tmp_path / "runs.csv", index=False)
     output = {"summary": tmp_path / "summary.csv", "pairs": tmp_path / "pairs.csv"}
@@ -1677,6 +1678,7 @@ def test_losses_are_summed_up_on_the_pairs_own_split(run, tmp_path):
     found = pd.read_csv(output["summary"])
     assert list(found["method"]) == ["b", "a"] and list(found["label"]) == ["B", "A"]
     assert set(found["n"]) == {3} and set(found["temperature"]) == {0.5}
+    assert set(found["temperature_density"]) == {0.125}
     assert list(found["zero_shot_n"]) == [9, 8] and set(found["zero_shot_chance"]) == {0.25}
     for row in found.to_dict("records"):
         part = runs[(runs["method"] == row["method"]) & (runs["split"] == 0)]
