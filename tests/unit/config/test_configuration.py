@@ -161,6 +161,8 @@ def test_the_schema_holds_no_default_of_its_own() -> None:
 
 def test_an_old_key_is_refused_with_its_new_name() -> None:
     """In what a user writes over the defaults, which have the new key already."""
+    assert {"table1.models", "table2.model", "mlp_cone.inputs"} <= RENAMED.keys()
+    assert {"sets.*.model", "pairs.*.model", "theory.theorem2.inputs"} <= RENAMED.keys()
     mine = (("pairs/mine", {}), ("pairs/mine/label", "Mine"))
     for old, new in RENAMED.items():
         name = "clip" if old.startswith("sets.") else "mine"

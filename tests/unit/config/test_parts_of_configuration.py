@@ -27,6 +27,7 @@ from modality_gap.config.names import (
     without_absent,
 )
 from modality_gap.config.own_files import format_of, own_path, source_faults, wildcard_in
+from modality_gap.config.own_functions import guarded
 from modality_gap.config.references import (
     check_references,
     column_references,
@@ -482,6 +483,16 @@ def test_a_path_without_vectors_is_refused_with_what_is_there(tmp_path, files, p
 
 # --- faults -------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("name", ["temperature", "initialisation", "dimension", "same_modality"])
+def test_an_experiment_has_more_steps_than_its_warm_up(name):
+    steps = SHIPPED["experiments"]["optimisation"]["warmup"]
+    told = f"experiments.optimisation.warmup must be below experiments.{name}.steps; lower it."
+    for more, faults in ((0, [told]), (1, [])):
+        config = changed(experiments={name: {"steps": steps + more}})
+        assert list(faults_of(with_rows(config))) == faults
+
+
 MEMES = {"meme": "a", "other": "b", "third": "c"}
 FAULTS = {
     "a projection has no scale": (
@@ -537,6 +548,18 @@ FAULTS = {
         "training.digit_clip needs encoders.digit_clip with a .json file as its architecture; add "
         "it or correct its architecture.",
     ),
+    "a method of one's own": (
+        {"posthoc": {"methods": {"m": {"method": "absent.py:f"}}}},
+        "posthoc.methods.m.method: the file absent.py does not exist. Correct the path.",
+    ),
+    "a measure of one's own": (
+        {"posthoc": {"measures": {"m": {"measure": "absent.py:f"}}}},
+        "posthoc.measures.m.measure: the file absent.py does not exist. Correct the path.",
+    ),
+    "a loss of one's own": (
+        {"loss_study": {"methods": {"m": {"loss": "absent.py:f"}}}},
+        "loss_study.methods.m.loss: the file absent.py does not exist. Correct the path.",
+    ),
     "a projection with a long warm-up": (
         {"projections": {"stitched": {"warmup": 7, "steps": 7}}},
         "projections.stitched.warmup must be below its steps; lower it.",
@@ -547,6 +570,26 @@ FAULTS = {
 @pytest.mark.parametrize(("change", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_what_the_schema_cannot_find_is_one_sentence(change, sentence):
     assert list(faults_of(with_rows(changed(**change)))) == [sentence]
+
+
+def test_an_error_in_a_function_of_the_users_own_is_one_sentence():
+    def divided(value, by=1):
+        """What it says of itself."""
+        if value is None:
+            raise InputError("my own sentence.")
+        return value / by
+
+    function = guarded("posthoc.methods.m", "mine.py:divided", divided)
+    assert function(6, by=3) == 2
+    assert (function.__name__, function.__doc__) == ("divided", "What it says of itself.")
+    for value, told in (
+        (None, "my own sentence."),
+        (1, "posthoc.methods.m: mine.py:divided raises ZeroDivisionError (division by zero); "
+            "correct the function."),
+    ):  # fmt: skip
+        with pytest.raises(InputError) as caught:
+            function(value, by=0)
+        assert str(caught.value) == told
 
 
 def test_what_has_no_fault_passes():

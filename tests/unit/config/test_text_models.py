@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from modality_gap.config.text_models import (
-    ACTIVATIONS,
     Dense,
     TextPipeline,
     folder_fault,
@@ -203,7 +202,7 @@ def test_both_ways_to_write_a_pooling_are_read(config, ways):
     assert (pipeline.pooling, pipeline.prompt_counts) == (ways, True)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", ["Identity", "Tanh", "ReLU", "GELU", "Sigmoid"])
 def test_activations_are_those_of_torch(name):
     assert hasattr(torch.nn, name)
     for library in ("torch.nn", "torch.nn.modules.activation"):

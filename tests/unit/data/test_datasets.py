@@ -21,6 +21,7 @@ import scipy.io
 import torchvision
 from PIL import Image
 
+from modality_gap.config.declarations import Format
 from modality_gap.data.datasets import write_dataset
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.readers import ROWS, coco_all_captions, coco_captions
@@ -404,6 +405,23 @@ def test_a_pickle_that_calls_for_anything_else_is_refused(tmp_path, monkeypatch,
     )
     assert told.endswith("not a batch of CIFAR; download the archive again from its publisher.")
     assert not (tmp_path / "escaped").exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, IndexError, AttributeError])
+def test_what_a_reader_raises_for_foreign_content_is_one_sentence(tmp_path, monkeypatch, error):
+    def read(files):
+        yield {"item_id": "a", "image": b"x", "label": "l"}
+        raise error("a word\nand more")
+
+    monkeypatch.setitem(FORMATS, "svhn", Format(read, ("pictures",), ("label",)))
+    with pytest.raises(InputError) as caught:
+        settings = {"format": "svhn", "files": {}}
+        write_dataset(tmp_path / "made.parquet", settings, {"pictures": "a.mat", "more": "b.mat"})
+    told = str(caught.value)
+    assert told.startswith("a.mat and b.mat: not a valid data set of the format svhn (")
+    assert f"({error.__name__}: " in told and "a word" in told
+    assert told.endswith("); download it again.") and "\n" not in told
+    assert not [*tmp_path.iterdir()]
 
 
 def test_damaged_files_are_told(tmp_path):

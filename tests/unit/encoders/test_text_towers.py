@@ -13,7 +13,7 @@ import torch
 from modality_gap.encoders import hugging_face
 from modality_gap.encoders.build import build_encoder
 from modality_gap.encoders.hugging_face import _check_loaded, pool
-from modality_gap.encoders.text_towers import TextTower, _tower, load_text_tower
+from modality_gap.encoders.text_towers import ELSEWHERE, TextTower, _tower, load_text_tower
 from modality_gap.errors import InputError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "photo", "of", "dog", "cat", "red"]
@@ -223,6 +223,26 @@ def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not
               {"format": "pt"})  # fmt: skip
     with pytest.raises(InputError, match=r"lack text_projection.weight; download them again"):
         embedded(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "elsewhere"),
+    [
+        ("vision_model.embeddings.weight", True),  # CLIP and its like
+        ("visual_projection.weight", True),
+        ("audio_model.audio_encoder.norm.weight", True),  # CLAP
+        ("audio_projection.linear1.weight", True),
+        ("logit_scale", True),
+        ("logit_scale_a", True),
+        ("decoder.block.0.layer.weight", True),  # T5
+        ("text_model.embeddings.weight", False),
+        ("text_projection.weight", False),
+        ("encoder.block.0.layer.weight", False),
+        ("shared.weight", False),
+    ],
+)
+def test_weights_of_a_sentence_are_known_by_their_names(key, elsewhere):
+    assert key.startswith(ELSEWHERE) is elsewhere
 
 
 def test_weights_that_are_not_in_safetensors_are_not_read(tmp_path):
