@@ -144,8 +144,9 @@ def _ids(a: Source, b: Source) -> pa.ChunkedArray | None:
         )
     if pc.count_distinct(known).as_py() < len(known):
         texts = np.array(known.to_pylist(), dtype=object)
+        path = a.path if a.ids is not None else b.path
         raise InputError(
-            f"{a.path}: item_id {texts[first_repeated(texts)]!r} occurs more than once; make the "
+            f"{path}: item_id {texts[first_repeated(texts)]!r} occurs more than once; make the "
             "ids unique."
         )
     return known

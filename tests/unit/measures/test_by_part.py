@@ -239,13 +239,16 @@ def test_items_without_ids_are_named_by_part_and_row(tmp_path):
     assert list(sample.item_ids) == [f"part_1.npy:{row:06d}" for row in range(3)]
 
 
-def test_long_ids_are_kept_whole(tmp_path):
+def test_long_ids_and_vectors_are_kept_whole(tmp_path):
     ids = [f"{'sha256-' * 20}{row}" for row in range(3)] + ["\N{GRINNING FACE} \N{SNOWMAN}"]
-    columns = {"emb": list(vectors()[1][:4]), "id": ids}
-    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    pq.write_table(pa.table({"emb": x.tolist(), "id": ids}), tmp_path / "a.parquet")
     source = open_source(str(tmp_path / "a.parquet"), {})
     by_part.write_part(tmp_path / "p.npz", *by_part.sum_part(source, source, "p", 9, 0))
-    assert list(by_part.read_sample([tmp_path / "p.npz"], "b", 9).item_ids) == ids
+    for side in "ab":
+        found = by_part.read_sample([tmp_path / "p.npz"], side, 9)
+        assert list(found.item_ids) == ids
+        np.testing.assert_array_equal(found.vectors, x)
 
 
 def test_parts_that_do_not_match_are_refused(tmp_path):

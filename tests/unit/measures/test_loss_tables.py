@@ -64,7 +64,26 @@ def sigmoid_loss(x, y, temperature, bias, size):
     return np.array(losses)
 
 
-@pytest.mark.parametrize("rows", [8, 20, 2048])  # a batch a tile, two, all of them
+@pytest.mark.parametrize(("device", "pairs_at_once"), [(None, 16), ("cpu", 40)])
+def test_a_sweep_has_some_whole_batches_in_memory_and_more_on_a_gpu(
+    monkeypatch, device, pairs_at_once
+):
+    sizes = []
+
+    def sweep(x, y, u, deltas, temperatures, batch_size, threads, on):
+        sizes.append(len(x))
+        assert (batch_size, on) == (8, device)
+        return np.zeros((2, len(temperatures), len(deltas), len(x) // batch_size))
+
+    monkeypatch.setattr(loss_sweep.on_gpu, "device_for", lambda cosines: device)
+    monkeypatch.setattr(loss_sweep, "sweep_cross_entropies", sweep)
+    monkeypatch.setattr(loss_sweep, "ROWS", 20)
+    monkeypatch.setattr(loss_sweep, "ROWS_ON_GPU", 45)
+    loss_tables.landscape(*pairs(), SETTINGS)
+    assert sizes == [pairs_at_once] * (80 // pairs_at_once)
+
+
+@pytest.mark.parametrize("rows", [5, 8, 20, 2048])  # a batch a tile, two, all of them
 def test_every_column_of_the_landscape(monkeypatch, rows):
     for module in (shift, loss_sweep):
         monkeypatch.setattr(module, "ROWS", rows)
@@ -291,6 +310,16 @@ def test_every_column_of_the_sigmoid_tables():
     # A temperature of its own that the config does not name comes first.
     _, more, _ = sigmoid_tables(x, y, 0.2)
     assert [row["temperature"] for row in more] == [0.2, 0.5, 0.05]
+
+
+@pytest.mark.parametrize("sharpness", [250, 300, 310, 380, 500])
+def test_the_loss_of_opposite_modalities_is_exact_at_low_temperatures(sharpness):
+    """Where no sum of exponentials is above the smallest number of a float."""
+    x = normalise(np.random.default_rng(0).normal(size=(16, 5)) * 1e-3 + np.eye(5)[0])
+    found = loss_sweep.batched_sweep(x, -x, np.array([-0.1, 0.0]), [1 / sharpness, 0.1], 8)
+    for place, delta in enumerate((-0.1, 0.0)):
+        losses = entropies(*moved(x, -x, delta), 1 / sharpness, 8).mean(axis=1)
+        np.testing.assert_allclose(found[0, place], losses, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("step", "fine"), [(0.1, 0.02), (0.1, 0.05), (0.3, 0.1), (0.25, 0.05)])

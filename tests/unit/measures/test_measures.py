@@ -13,7 +13,7 @@ from scipy import stats
 from modality_gap.data import tiles
 from modality_gap.data.tiles import map_ahead, sample_rows
 from modality_gap.embeddings.sets import normalise
-from modality_gap.measures import cone, gap_intervals, intervals, mlp_cone
+from modality_gap.measures import cone, gap_intervals, intervals, mlp_cone, registry
 from modality_gap.measures.loss_tables import joined, with_gap
 from modality_gap.measures.registry import Pairs
 from modality_gap.measures.separability import (
@@ -110,6 +110,18 @@ def test_as_many_pairs_are_compared_as_in_the_configuration_if_no_number_is_give
     all_of_them = Pairs(rows[:most], rows[:most], 0.9, 10, 0)
     assert all_of_them.compared is all_of_them
     assert len(Pairs(rows, rows, 0.9, 10, 0).compared.x) == most
+
+
+def test_the_cosines_of_both_sides_are_computed_in_as_many_threads_as_are_given(monkeypatch):
+    seen = []
+
+    def distribution(x, bins, threads):
+        seen.append(threads)
+        return cone.cosine_distribution(x, bins)
+
+    monkeypatch.setattr(registry, "cosine_distribution", distribution)
+    measure_set(Pairs(*pairs(n=15), 0.9, 15, 0, threads=3))
+    assert seen == [3, 3]
 
 
 def test_an_item_that_its_cluster_repeats_is_one_item_of_the_mean_cosine():

@@ -54,6 +54,15 @@ def test_all_pairs_cosines_are_the_same(pairs, torchs, bins):
         assert found.maximum == pytest.approx(expected.maximum, abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [2, 51, 52])
+def test_no_pair_of_the_last_rows_is_lost(pairs, torchs, n):
+    """Of blocks of 50 rows, the last one has one or two."""
+    x = pairs[0][:n]
+    found = torchs(cosine_distribution, x, 3)
+    assert found.counts.sum() == n * (n - 1)
+    assert found.minimum == pytest.approx((x @ x.T).min(), abs=1e-12)
+
+
 def test_cosines_at_an_edge_fall_into_the_same_bin(torchs):
     # Of opposite, equal and orthogonal vectors the cosines are -1, 1 and 0, without rounding.
     x = np.repeat(np.concatenate([np.eye(4), -np.eye(4)]), 9, axis=0)
@@ -120,10 +129,13 @@ def gpu(monkeypatch):
 
 
 def test_a_gpu_is_taken_where_there_is_one_and_the_work_is_worth_it(gpu, capsys):
-    assert on_gpu.device_for(on_gpu.WORTH) == "cuda"
-    assert "on a GPU" in capsys.readouterr().err
-    assert on_gpu.device_for(on_gpu.WORTH - 1) is None
-    for state in ({"driver": False}, {"seen": False}, {"free": 1 << 20}):
+    assert on_gpu.device_for(1_000_000_000) == "cuda"
+    assert capsys.readouterr().err == "1,000,000,000 cosines: on a GPU\n"
+    assert on_gpu.device_for(999_999_999) is None
+    gpu.free = 2 << 30
+    assert on_gpu.device_for(1_000_000_000) == "cuda"
+    capsys.readouterr()
+    for state in ({"driver": False}, {"seen": False}, {"free": (2 << 30) - 1}):
         vars(gpu).update({"driver": True, "seen": True, "free": 1 << 34} | state)
         assert on_gpu.device_for(10 * on_gpu.WORTH) is None
     assert capsys.readouterr().err == ""
@@ -150,6 +162,10 @@ def test_without_torch_or_the_drivers_library_there_is_no_gpu(gpu, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(on_gpu.ctypes, "CDLL", fail)
     assert on_gpu._has_driver() is False
+    loaded = []
+    monkeypatch.setattr(on_gpu.ctypes, "CDLL", loaded.append)
+    assert on_gpu._has_driver() is True
+    assert loaded == ["libcuda.so.1"]  # of the driver; `libcuda.so` comes with compilers alone
 
 
 def test_a_gpu_that_another_process_has_for_itself_is_left(gpu, monkeypatch):

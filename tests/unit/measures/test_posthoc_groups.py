@@ -546,6 +546,10 @@ def test_a_study_of_classes_in_any_order_of_its_rows():
     splits = {"even_odd": place % 2 == 0}
     splits |= dict(list(group_splits(labels, CLASSES, None, 3))[1:])
     accuracy, outcomes = {}, {}
+    # For hidden classes, methods are fitted on the items of every second class alone.
+    of_hidden = found[found["task"] == "T3o"]
+    assert set(of_hidden["n_fit"]) == {(splits["even_odd"] & (labels % 2 == 0)).sum()}
+    assert set(of_hidden["n_scored"]) == {(~splits["even_odd"]).sum()}
     for name, fits in splits.items():
         score, means = ~fits, [side[fits].mean(axis=0) for side in (x, y)]
         of = found[(found["split"] == name) & (found["task"] == "T3")]

@@ -204,6 +204,8 @@ def parts(folder, **sides):
          "same items in the same order, or remove `by_part`."),
         ((X[:3], ["p", "q", "q"]), (Y[:3], None),
          "{a}: item_id 'q' occurs more than once; make the ids unique."),
+        ((X[:3], None), (Y[:3], ["p", "q", "q"]),
+         "{b}: item_id 'q' occurs more than once; make the ids unique."),
         ((np.stack([X, X], axis=1), None), (Y, None),
          "{a}: items have several vectors; remove `by_part`, and set `several`."),
     ],
