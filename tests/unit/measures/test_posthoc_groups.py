@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, v_measure_score
 
 from modality_gap.config.rows import published_files
 from modality_gap.embeddings.released import of_files
+from modality_gap.measures.posthoc import grouped
 from modality_gap.measures.posthoc.catalogue import METHODS
 from modality_gap.measures.posthoc.changes import change_of
 from modality_gap.measures.posthoc.classes import (
@@ -493,6 +494,36 @@ def test_the_seed_draws_the_random_matches(classes, seed):
     fits = y[fit_rows(labels, CLASSES, None)]
     order = np.random.default_rng(seed).permutation(30)
     assert sum(len(one) == 30 and (one == fits[order]).all() for one in seen) == 1
+
+
+def test_a_method_learns_from_the_fit_items_and_orders_prompts_for_the_others(classes, monkeypatch):
+    items, prompts, labels = classes
+    seen = []
+
+    def learns(method, fit, scored, seed):
+        seen.append((*fit, *scored))
+        return True
+
+    monkeypatch.setattr(grouped, "learns_from_labels", learns)
+    fits = fit_rows(labels, CLASSES, None)
+    found, _ = grouped_study({"none": METHODS["none"]}, items, prompts[labels], labels, CLASSES,
+                             None, 2, 0.95, 0)  # fmt: skip
+    wanted = items[fits], prompts[labels][fits], items[~fits], prompts
+    for one, other in zip(seen[0], wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(seen) == 1
+    row = found[found["metric"] == "few_shot"]
+    assert row[["split", "value"]].to_numpy().tolist() == [["even_odd", 1.0]]
+
+
+def test_maps_without_scores_among_captions_have_no_documents():
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(4), 2)
+    x, y = unit(rng.normal(size=(4, 5)))[clusters], unit(rng.normal(size=(8, 5)))
+    fitted = Maps(kinds=(("x", "y"), ("y", "x")))
+    forms = by_picture(fitted, x, y, clusters)
+    assert forms == {}
+    assert {task for task, *_ in of_captions(fitted, x, y, clusters, forms)} == {"T1c"}
 
 
 def test_documents_of_several_forms_need_scores_of_captions_and_of_pictures():
