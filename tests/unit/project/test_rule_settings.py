@@ -1558,6 +1558,7 @@ def unusual(folders) -> dict[str, list[dict]]:
         extraction={"decode": "scaled"},
         table1={"tasks": ["digits", "CIFAR10", "ImageNet"]},
         encoders={"digit_clip_random": {"seed": 7}},
+        table2={"offensive_prompt": "one {}."},
         supplement={"seed_studies": STUDIES},
     )
     return by_rule(jobs)
@@ -1723,6 +1724,13 @@ def test_datasets_have_the_files_of_their_roles(unusual):
 def test_a_model_that_is_trained_begins_as_its_untrained_self(unusual):
     (job,) = unusual["train_clip"]
     assert job["params"]["untrained_seed"] == 7 and job["params"]["seed"] == SETTINGS["seed"]
+
+
+def test_prompts_of_table_2_are_the_users(unusual, config):
+    for rule in ("make_prompts", "make_table2"):
+        (job,) = unusual[rule]
+        wanted = config["table2"] | {"offensive_prompt": "one {}."}
+        assert job["params"]["table2"] == wanted, rule
 
 
 def test_variants_of_an_encoder_follow_a_decision_each(unusual):
