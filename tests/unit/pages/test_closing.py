@@ -48,6 +48,8 @@ def test_published_models_above_chance_are_shown_with_what_their_recall_is():
     assert found["model"].tolist() == ["CLAP", "CAPTIONS", "PAIRS"]
     assert found.columns.tolist()[:2] == ["model", "score"]
     assert set(found["direction"]) == {"ab"}
+    later = closings(GAPS, ALL, ["pairs", "mine"])  # two that others stand before
+    assert later["model"].to_dict() == {"pairs": "PAIRS", "mine": "MINE"}
 
 
 @pytest.mark.parametrize(

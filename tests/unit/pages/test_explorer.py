@@ -385,3 +385,8 @@ def test_what_a_picture_refers_to_is_its_own(monkeypatch):
         '<svg><clipPath id="loss-wide-c0"/><g clip-path="url(#loss-wide-c0)"/>'
         '<g fill="url(#loss-wide-c0)" class="id=c0"/></svg>'
     )
+
+
+def test_the_library_leaves_no_name_but_its_own(monkeypatch):
+    monkeypatch.setattr(explorer.vl_convert, "javascript_bundle", lambda code: f"let a; {code}")
+    assert explorer.library() == "(() => {let a; window.vegaEmbed = vegaEmbed;})();"

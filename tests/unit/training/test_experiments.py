@@ -425,6 +425,11 @@ def test_an_experiment_s_own_settings_come_before_those_of_its_model():
     assert (found["steps"], found["learning_rate"]) == (10, 0.01)
     assert found["model"] == {"encoder": "tiny"} and "width" not in found
     assert model["optimisation"]["steps"] == 99  # the configuration stays as it was
+    # What is fine-tuned has towers already.
+    tuned = run_settings(
+        SMALL | {"temperature": {"temperatures": [1.0], "steps": 7}}, "temperature"
+    )
+    assert tuned == SMALL["optimisation"] | {"steps": 7}
 
 
 def test_an_interrupted_experiment_goes_on_with_the_missing_runs(pairs, tmp_path):

@@ -10,6 +10,7 @@ from sklearn.metrics import homogeneity_completeness_v_measure
 from small_study import STUDY
 
 from modality_gap.measures.posthoc.ranks import MARGIN
+from modality_gap.measures.posthoc.registry import CONE
 from modality_gap.measures.separability import linear_separability
 from modality_gap.training.loss_measures import (
     at_progress,
@@ -132,6 +133,8 @@ def test_pairs_that_are_named_are_compared_once_and_only_if_both_are_there():
     assert len(nothing) == 0
     columns = "method than metric difference difference_low difference_high p n unchanged p_holm"
     assert list(found) == list(nothing) == columns.split()
+    turned = named_differences(table, pairs[1::-1], 0.8)
+    assert list(turned["method"].unique()) == ["slap", "clip"]  # as they are asked for
 
 
 @pytest.mark.parametrize(("sign", "confidence"), [(1, 0.8), (-1, 0.95)])
@@ -259,6 +262,8 @@ def test_the_table_of_methods_says_how_each_was_trained_and_what_its_gap_is():
     # Of slap the gap is below twice the floor; of its towers the interval covers 0.
     assert list(found["closed"]) == [False, True, True, False]
     assert list(found["one_cone"]) == [True, False, False, False]
+    exact = table.assign(mean_cosine_a=CONE, mean_cosine_b=CONE)
+    assert methods_table(exact, recipes(ASKED), traits, ASKED, 0.8)["one_cone"].all()
 
 
 # --- measures -----------------------------------------------------------------------------------
