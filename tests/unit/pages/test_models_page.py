@@ -53,8 +53,11 @@ def test_every_set_has_its_row_with_interval_and_n(tables):
     # What is smallest at the end of the sweep is no minimum.
     assert made["minimum"].rows[0][-2:] == ["0.700 [0.690, 0.710]", "none in the sweep"]
     assert minimum_table(tables[2], "x").rows[0][1] == "50 in 1 batch"
-    gap, diagnostics, minimum = tables  # rows are of a set, in whatever order they are
-    assert models_tables(gap, diagnostics[::-1], minimum) == made
+    # Rows are of a set, in whatever order they are.
+    gap, diagnostics, minimum = tables
+    diagnostics = diagnostics.assign(rmg=[0.7, 0.6], alignment=[1.5, 1.25])
+    turned = models_tables(gap, diagnostics[::-1], minimum)
+    assert turned == models_tables(gap, diagnostics, minimum) != made
 
 
 def test_every_cell_comes_from_its_column(tables):
