@@ -51,10 +51,12 @@ def parquet(path, **columns) -> None:
 
 def test_labels_that_cannot_be_used_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", A)
+    (tmp_path / "a.arrow").touch()
     parquet(tmp_path / "two.parquet", kind=["x"] * 2 * N)
     parquet(tmp_path / "none.parquet", item_id=IDS, vector=vectors(A))
     for name, told in (
         ("a.npy", "labels cannot be read from npy files. Give a Parquet file."),
+        ("a.arrow", "labels cannot be read from arrow files. Give a Parquet file."),
         ("none.parquet", "no column can be used as a label. Give another file."),
         ("two.parquet", f"60 rows, but {tmp_path / 'a.npy'} has 30 vectors. Give one row per "
          "vector."),

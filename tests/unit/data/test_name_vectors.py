@@ -148,6 +148,7 @@ def test_texts_are_looked_up_and_the_first_file_counts(tmp_path):
     found = encoder.encode([encoder.prepare(text) for text in texts])
     assert found.dtype == np.float32 and found.argmax(axis=1).tolist() == [1, 1, 0, 1]
     assert encoder.metadata["weights"] == "a.npy, b.npy"
+    assert encoder.metadata["architecture"] is None and encoder.metadata["dtype"] == "float32"
     assert encoder.metadata["preprocessing"] == "looked up by name; made of one"
 
 

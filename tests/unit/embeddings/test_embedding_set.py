@@ -18,6 +18,7 @@ import pytest
 from modality_gap.data.parquet import matches
 from modality_gap.data.tiles import TILE
 from modality_gap.embeddings import stored
+from modality_gap.embeddings.released import of_authors
 from modality_gap.embeddings.row_files import rows_of
 from modality_gap.embeddings.sets import (
     METADATA_KEY,
@@ -549,3 +550,41 @@ def test_only_the_labels_that_are_asked_for_are_read(tmp_path):
         for names in (["b"], ["c", "a"]):
             assert list(rows_of(place).labels(names)) == names
         assert list(rows_of(place).labels()) == ["a", "b", "c"]
+
+
+def test_each_thread_opens_a_file_once(tmp_path):
+    ids = np.array(["i", "j"], dtype=object)
+    write(
+        EmbeddingSet(ids, np.eye(2, dtype=np.float32), pd.DataFrame(), {}), tmp_path / "a.parquet"
+    )
+    rows = rows_of(tmp_path / "a.parquet")
+    with ThreadPoolExecutor(1) as pool:
+        other = [pool.submit(rows.opened).result() for _ in range(2)]
+    assert rows.opened() is rows.opened() and other[0] is other[1]
+    assert other[0] is not rows.opened()
+
+
+def test_vectors_are_stored_compactly(tmp_path):
+    ids = np.array([f"i{n}" for n in range(9)], dtype=object)
+    vectors = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    write(EmbeddingSet(ids, vectors, pd.DataFrame(), {}), tmp_path / "a.parquet")
+    group = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0)
+    stored = {column.path_in_schema: column for column in map(group.column, range(2))}
+    assert {column.compression for column in stored.values()} == {"ZSTD"}
+    assert "BYTE_STREAM_SPLIT" in stored["vector.list.element"].encodings
+    assert "RLE_DICTIONARY" in stored["item_id"].encodings
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_the_authors_features_have_the_first_modality_first(tmp_path, row):
+    features = np.random.default_rng(0).normal(size=(2, 12, 4)).astype(np.float32)
+    np.save(tmp_path / "features.npy", features)
+    found = of_authors(tmp_path / "features.npy", row, {"label": "CLIP", "weights": "trained"})
+    np.testing.assert_array_equal(found.vectors, features[row])
+    assert found.item_ids.tolist() == [f"{number:05d}" for number in range(12)]
+    assert found.metadata == {
+        "model": "CLIP",
+        "weights": "trained",
+        "dataset": "released by the authors at commit 8e20cb2",
+        "dtype": "float32",
+    }

@@ -513,6 +513,12 @@ def test_parts_of_tables_and_random_names(tmp_path):
         match=r"part-3\.parquet and .*: only one .* Give ids in all parts, or",
     ):
         imported(tmp_path, "p", "p")
+    parquet(tmp_path / "r/part-0.parquet", lists(A[:2], fixed))
+    parquet(tmp_path / "r/part-1.parquet", lists(A[2:4], fixed), item_id=IDS[:2])
+    with pytest.raises(
+        InputError, match=r"part-1\.parquet and .*part-0\.parquet: only one of them"
+    ):
+        imported(tmp_path, "r", "r")
     parquet(tmp_path / "none/part-0.parquet", lists(A[:0], fixed))
     with pytest.raises(
         InputError, match=r"none/part-0\.parquet holds no embeddings; give at least one row"

@@ -312,3 +312,19 @@ def test_faults_within_a_part_are_named_by_who_reads_it(tmp_path):
     gather([one, two], tmp_path / "twice.parquet")
     with pytest.raises(InputError, match=r"twice.parquet: item_id 'item29' occurs more than once"):
         StoredVectors(tmp_path / "twice.parquet")
+
+
+def test_a_copy_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    (path,) = shards(tmp_path, part(0, 3))
+
+    def full(_source, target):
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modality_gap.embeddings.shards.shutil.copyfile", full)
+        with pytest.raises(OSError, match="No space left"):
+            copy_set(path, tmp_path / "copy.parquet")
+    assert not [*tmp_path.glob("copy*")]
+    copy_set(path, tmp_path / "copy.parquet")
+    assert [one.name for one in tmp_path.glob("copy*")] == ["copy.parquet"]

@@ -17,7 +17,12 @@ from modality_gap.config import clip_models
 from modality_gap.config.clip_models import needs_transformers, own_weights
 from modality_gap.config.model_files import model_files
 from modality_gap.encoders.build import build_encoder
-from modality_gap.encoders.open_clip import hidden, load_open_clip, open_clip_faults
+from modality_gap.encoders.open_clip import (
+    _weights_of_place,
+    hidden,
+    load_open_clip,
+    open_clip_faults,
+)
 from modality_gap.errors import InputError
 
 VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16, "head_width": 64}
@@ -328,3 +333,10 @@ def test_a_model_of_a_hub_is_read_with_its_weights_or_refused(published, monkeyp
     (folder / "open_clip_model.safetensors").unlink()
     with pytest.raises(InputError, match="could not download"):
         build_encoder(there, "text", {"tag": True}, "float32")
+
+
+def test_a_model_of_a_hub_is_told_with_its_revision(monkeypatch):
+    cached = {"someone/clip": "hub/models--someone--clip/snapshots/abc123/open_clip_config.json"}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, _: cached.get(name))
+    assert _weights_of_place("hf-hub:someone/clip") == "hf-hub:someone/clip, revision abc123"
+    assert _weights_of_place("hf-hub:someone/other") == "hf-hub:someone/other"

@@ -225,6 +225,21 @@ def test_weights_of_the_text_tower_must_be_there_and_those_of_the_other_need_not
         embedded(folder)
 
 
+def test_weights_of_a_hub_are_told_with_their_revision(tmp_path, monkeypatch):
+    folder = str(joint(tmp_path / "model", "CLIP"))
+    load = hugging_face._load
+
+    def of_hub(*given):
+        *parts, _revision, layers = load(*given)
+        return *parts, "abc123", layers
+
+    monkeypatch.setattr(hugging_face, "_load", of_hub)
+    spec = {"library": "hugging_face", "model": folder}
+    about = build_encoder(spec, "text", {"folder": folder}).metadata
+    assert about["weights"] == f"{folder}, revision abc123"
+    assert build_encoder(spec, "text", {"seed": 2}).metadata["weights"] == "random, seed 2"
+
+
 @pytest.mark.parametrize(
     ("key", "elsewhere"),
     [
