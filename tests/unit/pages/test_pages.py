@@ -257,6 +257,7 @@ def test_several_quantities_are_of_different_names(quantities, several):
     ("texts", "span"),
     [
         (["12,345", "9,876", "-3"], "-3 to 12,345"),
+        (["1,234", "900"], "900 to 1,234"),
         ([".2", "1e-3", "", ".2"], "1e-3 to .2"),
         (["5", "5", ""], "5"),
         (["low", "5"], ""),
