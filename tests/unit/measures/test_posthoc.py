@@ -313,6 +313,12 @@ def test_few_fit_pairs_have_fewer_directions_and_neighbours():
     np.testing.assert_allclose(found, a @ unit(sides[0] + sides[1]).T)
 
 
+@pytest.mark.parametrize(("d", "count"), [(6, 3), (7, 3), (8, 4)])
+def test_not_more_than_half_of_the_directions_lead(d, count):
+    maps = METHODS["leading"].fitted(*cloud(30, d, 0))
+    assert maps.x(np.eye(d)).shape == maps.y(np.eye(d)).shape == (d, count)
+
+
 def test_a_share_of_the_bank_is_a_whole_number_of_vectors_and_not_more():
     """A tenth of 27 is the nearest two."""
     (x, y), (a, b) = cloud(27, 8, 4), cloud(5, 8, 5)
