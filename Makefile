@@ -1,5 +1,5 @@
 # `make report`, `make laptop`, `make full` and `make test`. They install everything they need into .venv.
-.PHONY: report pairs laptop full paper after losses rehearsal test unit test-faults test-cluster docs
+.PHONY: report pairs laptop full paper after losses rehearsal test unit test-rehearsal test-faults test-cluster docs
 .PHONY: docs/faults.md
 .PHONY: bench lint lock wheelhouse browser slurm clean help
 
@@ -63,7 +63,7 @@ losses: $(ENV)  ## compare all losses of follow-up papers (config/losses.yaml): 
 rehearsal: $(ENV)  ## run the rules of `make full` on small archives in the official formats
 	python tests/rehearsal.py
 
-test: $(ENV)  ## run all tests except those of test-faults and test-cluster
+test: $(ENV)  ## run all tests except those of test-rehearsal, test-faults and test-cluster
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  --durations=25
 
@@ -72,6 +72,9 @@ unit: $(ENV)  ## run only the unit tests
 
 docs: $(ENV)  ## write the documentation's pages into site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+test-rehearsal: $(ENV)  ## run only the tests of the paper's own configuration, on small archives
+	python -m pytest -m rehearsal
 
 test-cluster: $(ENV)  ## run only the tests on a real one-node SLURM
 	python -m pytest -m cluster

@@ -18,8 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parent.parent
-# What holds a whole run of the workflow, or the process that begins runs > its group of tests.
-RUNS = {"archives": "archives", "small_run": "small_run", "warm": "small_run"}
+# Fixtures that hold a whole run of the workflow, or the process that begins runs.
+OF_RUNS = {"small_run", "warm"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,16 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     and long tests come first, so that no process ends alone with them."""
     order = ("unit", "workflow", "browser", "faults", "cluster")
     shared = "PYTEST_XDIST_WORKER" in os.environ
-    groups = {}
-    for item in items:
-        of_runs = [group for fixture, group in RUNS.items() if fixture in item.fixturenames]
-        if of_runs:
-            groups[item] = of_runs[0]
-            item.add_marker(pytest.mark.xdist_group(of_runs[0]))
+    of_runs = {item for item in items if OF_RUNS & {*item.fixturenames}}
+    for item in of_runs:
+        item.add_marker(pytest.mark.xdist_group("runs"))
 
     def place(item: pytest.Item) -> tuple[bool, int]:
         kind = order.index(item.path.relative_to(ROOT / "tests").parts[0])
-        return (item not in groups, kind if item in groups else -kind) if shared else (False, kind)
+        if not shared:
+            return (False, kind)
+        return (False, kind) if item in of_runs else (True, -kind)
 
     items.sort(key=place)
 

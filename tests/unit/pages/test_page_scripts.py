@@ -105,11 +105,17 @@ def spaced(page):
 
 
 def assert_pictures(root, page, names):
-    """Each drawing has the words of its own item for who does not see it."""
+    """Each item has its own drawing, with its own words for who does not see it, and the drawing
+    for narrow screens there."""
     items = load_items(root / "config/ledger/items.yaml")
-    found = [unescape(one) for one in re.findall(r' alt="([^"]+)"', page)]
+    found = {}
+    for source, image, words in re.findall(
+        r'<picture>\s*<source[^>]* srcset="([^"]*)"[^>]*>\s*<img src="([^"]*)" alt="([^"]*)"', page
+    ):
+        shown = [re.search(r"<desc>(.*?)\.</desc>", unquote(url))[1] for url in (image, source)]
+        found[shown[0]] = (spaced(unescape(words)), shown[1])
     for name in names:
-        assert spaced(items[name].alt) in map(spaced, found), name
+        assert found[name] == (spaced(items[name].alt), f"{name}.narrow"), name
 
 
 def test_the_page_of_evidence(root, evidence):
@@ -202,6 +208,11 @@ def test_the_page_of_own_pairs(root, tmp_path, monkeypatch):
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
 
+def drawing_of(name):
+    """A drawing that says whose it is."""
+    return SVG.replace("/>", f"><desc>{name}.</desc></svg>")
+
+
 def rows_of(html):
     """The cells of each row of all tables."""
     return [
@@ -237,7 +248,7 @@ def written(folder, tables):
 def drawn(folder, names):
     paths = [folder / f"{name}{kind}.svg" for name in names for kind in ("", ".narrow")]
     for path in paths:
-        path.write_text(SVG)
+        path.write_text(drawing_of(path.stem))
     return paths
 
 
@@ -324,7 +335,8 @@ def write_figures(root, tmp_path, monkeypatch):
         params.sets["toy"] |= entry
         params.not_run = [*not_run]
         inputs = inputs_of_figures(root, tmp_path, own)
-        inputs.figures[0].write_text(SVG.replace("/>", f">{'a' * length}</svg>"))
+        first = inputs.figures[0]
+        first.write_text(first.read_text().replace("</svg>", f"{'a' * length}</svg>"))
         output = tmp_path / "page.html"
         snakemake = SimpleNamespace(input=inputs, params=params, output=[output])
         runpy.run_path(str(script_path(root, "write_figures")), {"snakemake": snakemake})
