@@ -294,6 +294,12 @@ def test_a_row_of_two_encoders_has_its_label_its_note_and_no_twin_unless_it_want
     assert config["models"] == config["pairs"] == {}
 
 
+def test_a_point_in_the_name_of_an_architecture_stays_in_its_label():
+    image = {"library": "timm", "architecture": "resnet50.a1_in1k", "pretrained": True}
+    config = with_rows(changed(models={"m": JOINED | {"image": image}}))
+    assert config["sets"]["m"]["label"] == "resnet50.a1_in1k with words"
+
+
 def test_options_of_an_encoder_stand_beside_its_keys_in_the_end():
     row = {"library": "open_clip", "architecture": "RN50", "seed": 4, "inputs": "emoji_test"}
     config = with_rows(changed(models={"m": row | {"options": {"norm_layers": False}}}))

@@ -90,6 +90,22 @@ def test_views_as_polars_writes_them_are_read(tmp_path):
     np.testing.assert_array_equal(np.array(text["vector"].to_pylist(), "f4"), B[np.argsort(order)])
 
 
+@pytest.mark.parametrize("write", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_the_ids_of_an_arrow_file_are_in_the_column_that_is_named(tmp_path, write):
+    order = RNG.permutation(N)
+    tables = {
+        "a": pa.table({"emb": A.tolist(), "id": range(N), "key": IDS}),
+        "b": pa.table({"emb": B[order].tolist(), "id": np.array(IDS)[order].tolist()}),
+    }
+    for name, table in tables.items():
+        path = str(tmp_path / f"{name}.arrow")
+        with pa.OSFile(path, "wb") as file, write(file, table.schema) as writer:
+            writer.write_table(table)
+    image, text = imported(tmp_path, "a.arrow", "b.arrow", ids="key")
+    for table, x in ((image, A), (text, B)):
+        np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), "f4"), x)
+
+
 # --- parts whose columns have several types -------------------------------------------------------
 
 X_AND_Y = ["x"] * 10 + ["y"] * 20

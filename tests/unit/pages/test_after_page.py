@@ -564,6 +564,16 @@ def test_measures_have_their_chance():
     assert table.rows[0] == ["mutual nearest neighbours", "0.400 (0.020)", "0.100 (0.020)"]
 
 
+def test_a_measure_that_one_set_lacks_is_shown_for_the_other():
+    both = measured()
+    rows = both[(both["set"] == "one") | (both["measure"] != both["measure"].iloc[0])]
+    labels = {"one": "One", "two": "Two"}
+    whole, table = (measures.table(of, ["one", "two"], labels) for of in (both, rows))
+    assert [row[0] for row in table.rows] == [row[0] for row in whole.rows]
+    changed = [row for row in table.rows if row not in whole.rows]
+    assert len(changed) == 1 and changed[0][1] != changed[0][2] == NONE
+
+
 def test_measures_of_the_user_are_the_last_rows():
     rows = [
         {"set": name, "measure": one, "value": value, "low": np.nan, "high": np.nan,

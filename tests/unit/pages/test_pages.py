@@ -116,6 +116,9 @@ def test_what_holds_of_one_of_two_models_is_said_so():
     # Of one model the pieces of evidence are no several models.
     alone = rows[~rows["evidence"].str.contains("B/16")]
     assert summary.headline(clauses, alone) == "Whether it holds stays undecided; b does not."
+    # A model with evidence for the claim and evidence that decides nothing is none that has it.
+    neither = rows.assign(verdict=["reproduced", "inconclusive"] * 2 + [*rows["verdict"][4:]])
+    assert summary.headline(clauses, neither) == "Whether it holds stays undecided; b does not."
 
 
 def test_an_unknown_claim_of_the_report_is_named():

@@ -60,6 +60,10 @@ SAID = {
     "PAIRS_ALONE": "False",
     "needs(10, 60, for_each_mb=800)['mem_mb'](None, Files(['config/schema', 'absent']), 2)": "",
     "set_of_model('openclip_random')": "openclip_random",
+    "set_of_model('clip')": "clip is not a set with an encoder or a projection, so Tables 1 and 2 "
+    "have no model. Add such a set to sets or models.",
+    "by_key({'b': {'d': 1, 'c': {'f': 2, 'e': 3}}, 'a': 4})": "{'a': 4, 'b': {'c': {'e': 3, "
+    "'f': 2}, 'd': 1}}",
     "set_of_model('mine')": "mine is not a set with an encoder or a projection, so Tables 1 and 2 "
     "have no model. Add such a set to sets or models.",
     "initialisations_of('supplementary13')": "supplement.seed_studies.supplementary13 is empty, so "
@@ -979,7 +983,10 @@ def test_what_cannot_be_made_is_refused_with_its_remedy(jobs, released, folders,
     known = {name: answer or str(round(2 * (10 + 800 * size))) for name, answer in SAID.items()}
     assert said(folders["settings"]) == known
     # The user lifts that no job asks a hub.
-    assert said(folders["released"])["os.environ['HF_HUB_OFFLINE']"] == "0"
+    lifted = said(folders["released"])
+    assert lifted["os.environ['HF_HUB_OFFLINE']"] == "0"
+    # A set of finished vectors has no model, whether it takes part or not.
+    assert lifted["set_of_model('clip')"] == known["set_of_model('clip')"]
 
 
 def test_a_run_is_recorded_with_its_settings_and_its_jobs(jobs, folders):
@@ -1081,6 +1088,7 @@ def models(folders) -> dict[str, list[dict]]:
         options = {"input_normalisation": name == "a"}
         own[f"own_{name}"] |= {"label": f"Own {name}", "options": options}
     own["hub"] = {"pretrained": "r160_in1k", "library": "timm", "architecture": "test_vit"}
+    own["hub_clip"] = {"library": "open_clip", "architecture": "ViT-B-16-SigLIP", "seed": 1}
     about = {"label": "M", "weights": "random", "note": "n", "inputs": "digits"}
     jobs = planned(
         folder,
@@ -1098,7 +1106,10 @@ def models(folders) -> dict[str, list[dict]]:
             "results/after/losses.csv",
         ],
         datasets={"parted": parted},
-        inputs={"parted": {"dataset": "parted"}, "some": {"sample": 3, "dataset": "parted"}},
+        inputs={
+            "parted": {"dataset": "parted"},
+            "some": {"sample": 3, "dataset": "parted"},
+        },
         encoders=own,
         sets={
             "pair": about | {"encoder": "own_a"},
@@ -1112,7 +1123,7 @@ def models(folders) -> dict[str, list[dict]]:
             "kinds": {"inputs": "parted", "label": "label", "prompts": {"x": "an x", "y": "a y"}}
         },
         table1={"sets": ["stitched", "pair", "parts"], "tasks": ["digits", "emoji_groups"]},
-        supplement={"normalisation": {"encoders": ["own_a", "own_b"]}},
+        supplement={"normalisation": {"encoders": ["own_a", "own_b", "hub_clip"]}},
         experiments={
             "temperature": {"task": "digits"},
             "models": {"initialisation": {"encoder": "own_b", "dataset": "emoji"}},
@@ -1126,7 +1137,7 @@ def test_each_file_of_an_encoder_is_known_by_its_content(models):
     """A file that is replaced by an older one is seen, whichever of several encoders has it."""
     rules = ("extract_embeddings", "extract_pair", "extract_variants", "decide_extraction")
     seen = set()
-    for job in (job for rule in rules for job in models[rule]):
+    for job in (job for rule in (*rules, "fetch_model") for job in models[rule]):
         files = job["input"]["model"]
         assert {*job["params"]["digests"]} == {*files}, job["files"]
         assert all(len(one) == 64 for one in job["params"]["digests"].values())
@@ -1149,12 +1160,17 @@ def test_each_side_of_a_pair_follows_the_precision_that_was_measured_for_it(mode
             assert {*job["input"]["decisions"]} == (wanted if measured else set()), job["files"]
 
 
+def test_each_model_of_a_hub_is_fetched_whichever_of_several_encoders_it_is(models):
+    (variants,) = models["extract_variants"]
+    assert variants["input"]["hub"] == ["resources/hub/hub_clip.json"]
+
+
 def test_the_order_of_keys_embeds_nothing_again(models):
     rules = ("extract_embeddings", "extract_pair", "decide_extraction", "fetch_model")
     for job in (job for rule in rules for job in models[rule]):
         for name in ("encoder", "encoders", "inputs", "extraction"):
             assert ordered(job["params"].get(name, {})), (job["rule"], name)
-    (fetched,) = models["fetch_model"]
+    fetched = next(job for job in models["fetch_model"] if "hub.json" in job["files"][0])
     assert fetched["files"] == ["resources/hub/hub.json"] and fetched["local"]
     assert fetched["params"]["encoder"]["architecture"] == "test_vit"
     (read,) = (job for job in models["extract_embeddings"] if "hub.digits" in job["files"][0])
