@@ -597,6 +597,21 @@ TEMPLATES = {
 }
 
 
+def test_a_file_that_is_called_like_a_role_has_it(jobs, unusual):
+    """Of the outputs of a job by name. The role at the end of the file's stem counts before the
+    suffix, and of two such roles the longer one."""
+    seen = set()
+    for job in [*jobs, *(job for of_rule in unusual.values() for job in of_rule)]:
+        for role, files in job["output"].items():
+            stem, _, suffix = files[0].rpartition(".")
+            called = [one for one in job["output"] if re.search(rf"[._/]{one}$", stem)]
+            called = called or [one for one in job["output"] if one == suffix]
+            if called:
+                assert role == max(called, key=len), (job["rule"], role, files)
+                seen.add(job["rule"])
+    assert seen > {"train_projections", "plot_figure1", "sweep_loss", "write_evidence"}
+
+
 def test_files_of_the_project_have_their_roles(jobs, root):
     seen = set()
     for job in jobs:
