@@ -135,6 +135,14 @@ def test_a_module_with_a_prefix(root, tmp_path, expected):
     # Its captions would ask for the other configuration.
     said = run(tmp_path, "--report", "report.zip", "--", result)
     assert (tmp_path / "report.zip").is_file()
+    # So are the files of a user's that are read part by part.
+    parts = {side: f"parts/{side}" for side in ("image", "text")}
+    for side, folder in parts.items():
+        (tmp_path / folder).mkdir(parents=True)
+        shutil.copy2(tmp_path / f"vectors/{side}.npy", tmp_path / folder / "0.npy")
+    settings = SETTINGS | {"pairs": {"parts": parts | {"by_part": True}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    assert "gap_sum_part" in run(tmp_path, "--dry-run", "--", "mine/results/pairs.html")
 
 
 def test_the_default_as_a_module_finds_every_file(root, tmp_path):

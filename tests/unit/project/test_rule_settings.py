@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -159,6 +160,49 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
         except Exception as error:
             said[call] = str(error)
     Path("said.json").write_text(json.dumps(said))
+    # Of three downloads one is done, one has failed, and one has not begun.
+    downloads = [job for job in workflow.dag.jobs if job.rule.name == "download_asset"]
+    for number, job in enumerate(sorted(downloads, key=lambda job: str(job.output))):
+        for path in [job.log[0], job.output[0]][: max(0, 2 - number)]:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).touch()
+    Path("not_downloaded.json").write_text(
+        json.dumps([asset.path for asset in workflow.globals["not_downloaded"]()])
+    )
+    # Paths, and folders of results, where a workflow that imports these rules has a prefix.
+    rules = SimpleNamespace(**workflow.globals | {{"MOVED": True, "RESULTS": "out"}})
+    workflow.globals.update(vars(rules))
+    given = [
+        rules.files_of_dataset.__wrapped__(name).values()
+        for name, entry in rules.DATASETS.items()
+        if not {{*entry["files"].values()}} <= rules.ASSETS.keys()
+    ]
+    given += [rules.parts_of_set(rules.SETS[name]).values() for name in rules.BY_PART]
+    given += [
+        [path for _, path in rules.initialisations_of(study)]
+        for study in rules.SEED_STUDIES
+        if rules.SEED_STUDIES[study]
+    ]
+    given += [rules.files_of_models(*rules.ENCODERS.values())]
+    given += [
+        rules.imported_files(SimpleNamespace(set=name))
+        for name, entry in rules.SETS.items()
+        if "files" in entry and name not in rules.BY_PART
+    ]
+    paths = [
+        str(path)
+        for group in given
+        for files in group
+        for path in ([files] if isinstance(files, (str, Path)) else files)
+    ]
+    results = {{
+        rule.name: str(value(None) if callable(value) else value)
+        for rule in workflow.rules
+        for name, value in rule.params.items()
+        if name == "results"
+    }}
+    Path("moved.json").write_text(json.dumps([paths, results]))
+    workflow.globals.update(MOVED=False, RESULTS="results")
     workflow._executor_plugin = SimpleNamespace(name="some")
     record = workflow.globals["start_of_run"]()
     Path("record.json").write_text(json.dumps(record, default=str))
@@ -191,7 +235,7 @@ def planned(folder, mirror="", cores=2, files=(), targets=(), offline="", **more
 def folders(tmp_path_factory) -> dict:
     return {
         name: tmp_path_factory.mktemp(name)
-        for name in ("settings", "released", "models", "unusual")
+        for name in ("settings", "released", "models", "unusual", "full")
     }
 
 
@@ -980,6 +1024,33 @@ def test_a_run_ends_with_its_pages(jobs):
     assert {"write_index", "write_methods", "write_after", "write_forwards"} <= by_rule(jobs).keys()
 
 
+def test_the_papers_curves_are_marked_on_its_own_model_where_that_takes_part(folders, mirror):
+    rules = by_rule(planned(folders["full"], mirror, files=("config/full.yaml",)))
+    for rule in ("plot_models", "plot_figure3bcd"):
+        assert rules[rule][0]["params"]["marked"] == "coco_b32", rule
+
+
+def assert_a_prefix_is_not_for(folder, names):
+    """The rules look for the files of a user's with these names where they are."""
+    paths, results = json.loads((folder / "moved.json").read_text(encoding="utf-8"))
+    of_user = [path for path in paths if not path.startswith(("results/", "resources/"))]
+    assert all(Path(path).is_absolute() for path in of_user)
+    assert {Path(path).name for path in of_user} >= names
+    assert results and {*results.values()} == {"out"}
+
+
+def test_a_prefix_is_for_results_and_for_no_file_of_the_user(unusual, models, folders):
+    assert_a_prefix_is_not_for(folders["unusual"], {"pictures.zip", "val.zip", "a.npy", "b.npy"})
+    assert_a_prefix_is_not_for(folders["models"], {"a.json", "b.json", "2.tar"})
+
+
+def test_a_download_that_is_done_or_has_not_begun_has_not_failed(jobs, folders):
+    downloads = sorted(job["files"][0] for job in by_rule(jobs)["download_asset"])
+    assert len(downloads) > 2
+    missing = json.loads((folders["settings"] / "not_downloaded.json").read_text(encoding="utf-8"))
+    assert [f"resources/{path}" for path in missing] == [downloads[1]]
+
+
 def test_only_what_the_configuration_names_can_be_made(jobs, folders):
     made = json.loads((folders["settings"] / "makers.json").read_text(encoding="utf-8"))
     for line in MAKERS.strip().splitlines():
@@ -1452,7 +1523,8 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
             (tmp_path / side / f"{'t' * (side == 'text')}{number}.{end}").touch()
     for name in ("text.npz", "labels.parquet"):
         (tmp_path / name).touch()
-    folders = {"image": "image", "text": "text", "by_part": True}
+    option = {"key": "v"} if end == "pt" else {}
+    folders = {"image": "image", "text": {"file": "text"} | option, "by_part": True}
     mixed = {"image": f"image/0.{end}", "text": {"file": "text.npz", "ids": "names"}}
     mixed |= {"labels": "labels.parquet", "several": "last"}
     plain = {"image": f"image/1.{end}", "audio": f"text/t1.{end}"}
@@ -1496,7 +1568,7 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
         part = job["files"][0].removeprefix("results/parts/parts/").removesuffix(".npz")
         both = [f"image/{part}", f"text/t{part}"]
         assert job["input"]["pair"] == both
-        wanted = {"sources": [[path, {}] for path in both]}
+        wanted = {"sources": [[both[0], {}], [both[1], option]]}
         assert job["params"] == wanted | {name: SETTINGS[name] for name in ("sample", "seed")}
     assert {job["threads"] for job in jobs["sum_part"]} == {2}  # one for each side
     assert len(jobs["sum_part"]) == len(jobs["sample_parts"]) == 2
@@ -1533,6 +1605,8 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
     assert said(tmp_path)["PAIRS_ALONE"] == "True"
     given = page["params"]["confidence"], page["params"]["resamples"]
     assert given == (SETTINGS["confidence"], 166)
+    parts = {f"{'t' * text}{number}.{end}" for text in (0, 1) for number in range(2)}
+    assert_a_prefix_is_not_for(tmp_path, parts | {"text.npz", "labels.parquet"})
 
 
 DATASETS = {
@@ -1589,7 +1663,7 @@ def unusual(folders) -> dict[str, list[dict]]:
         extraction={"decode": "scaled"},
         table1={"tasks": ["digits", "CIFAR10", "ImageNet"]},
         encoders={"digit_clip_random": {"seed": 7}},
-        table2={"offensive_prompt": "one {}."},
+        table2={"offensive_prompt": "one {}.", "set": "digit_clip"},
         supplement={"seed_studies": STUDIES},
     )
     return by_rule(jobs)
@@ -1760,8 +1834,11 @@ def test_a_model_that_is_trained_begins_as_its_untrained_self(unusual):
 def test_prompts_of_table_2_are_the_users(unusual, config):
     for rule in ("make_prompts", "make_table2"):
         (job,) = unusual[rule]
-        wanted = config["table2"] | {"offensive_prompt": "one {}."}
+        wanted = config["table2"] | {"offensive_prompt": "one {}.", "set": "digit_clip"}
         assert job["params"]["table2"] == wanted, rule
+    # The set has tasks, and clusters, of its own.
+    assert job["input"]["prompts"] == ["results/embeddings/digit_clip.prompts/text.parquet"]
+    assert job["params"]["cluster"] == "concept"
 
 
 def test_variants_of_an_encoder_follow_a_decision_each(unusual):
