@@ -130,8 +130,10 @@ def test_class_folders_are_read_from_a_folder_or_any_tar(tmp_path, place, capsys
     assert "left out" not in capsys.readouterr().err
 
 
-def table_of(path: Path, rows: list[list[str]], separator: str = ",") -> Path:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+def table_of(
+    path: Path, rows: list[list[str]], separator: str = ",", encoding: str = "utf-8"
+) -> Path:
+    with open(path, "w", newline="", encoding=encoding) as stream:
         csv.writer(stream, delimiter=separator).writerows(rows)
     return path
 
@@ -139,10 +141,12 @@ def table_of(path: Path, rows: list[list[str]], separator: str = ",") -> Path:
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
 @pytest.mark.parametrize("place", ["beside", *PLACES])
 def test_a_table_of_paths(tmp_path, place, separator):
+    """Also as spreadsheets save it, with a mark at the beginning."""
     members = {"im/owl.png": OWL, "im/tit.png": TIT}
     rows = [["filepath", "title", "split"], ["im/owl.png", "an owl, red", "train"],
             ["im/tit.png", "a tit", "test"], ["im/owl.png", "one owl", "test"]]  # fmt: skip
-    files = {"table": table_of(tmp_path / "t.csv", rows, separator)}
+    encoding = "utf-8-sig" if place == "beside" else "utf-8"
+    files = {"table": table_of(tmp_path / "t.csv", rows, separator, encoding)}
     if place == "beside":
         in_folder(tmp_path, members)
     else:
@@ -397,6 +401,8 @@ def test_columns_of_files_at_hand_are_known_before_a_run(tmp_path):
         assert {"place", "text", "item_id"} <= {*known}
         assert "image" not in known
         assert kind == "column of the dataset mine"
+        other = FORMATS[form].columns(entry["files"], image="place")
+        assert "text" in other and "place" not in other
         # Of files that are not there yet nothing is known, and nothing is refused.
         entry["files"][role] = str(tmp_path / f"absent{name}")
         assert not list(column_references(config, FORMATS))

@@ -61,6 +61,13 @@ def test_gap_and_mean_cosines_are_those_of_all_pairs_at_once(apart, spread, cuts
         )
 
 
+def test_the_interval_of_a_mean_cosine_of_few_items_is_as_wide_as_that_of_all_at_once():
+    x, y = pairs(5, 24, 1.0, 1.0)
+    low, high = mean_cosine_of(in_parts(x, y), "a", 0.9)[1:]
+    ends = mean_cosine_interval(x, 0.9)
+    assert high - low == pytest.approx(ends[1] - ends[0], rel=1e-4)
+
+
 def test_a_random_half_gives_the_same_estimates_and_intervals_that_are_about_as_wide():
     x, y = pairs(6000, 24, 1.0, 1.0)
     chosen = np.random.default_rng(1).random(6000) < 0.5
