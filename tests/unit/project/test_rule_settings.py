@@ -1,6 +1,7 @@
 """What rules give their scripts: settings of the configuration, and files in their roles."""
 
 import ast
+import copy
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT, copy_project
 from plan import scripts_of_rules
+from snakemake.utils import update_config
 
 from modality_gap import __version__
 from modality_gap.paper.items import load_items
@@ -235,7 +237,7 @@ def planned(folder, mirror="", cores=2, files=(), targets=(), offline="", **more
 def folders(tmp_path_factory) -> dict:
     return {
         name: tmp_path_factory.mktemp(name)
-        for name in ("settings", "released", "models", "unusual", "full")
+        for name in ("settings", "released", "models", "unusual", "full", "small")
     }
 
 
@@ -516,11 +518,19 @@ def spec_of(entry) -> dict:
     return {key: one for key, one in entry.items() if key != "options"} | entry.get("options", {})
 
 
-def test_every_part_of_the_configuration_goes_where_it_belongs(jobs, unusual, config):
+@pytest.mark.parametrize("more", ["", "tests/small.yaml"])
+def test_every_part_of_the_configuration_goes_where_it_belongs(
+    jobs, unusual, config, folders, root, more
+):
+    """That of the default, and that of a user, in which nearly every setting is another."""
+    config, studies = copy.deepcopy(config), unusual["project_seed_study"]
+    if more:
+        update_config(config, yaml.safe_load((root / more).read_text(encoding="utf-8")))
+        jobs, studies = planned(folders["small"], files=(more,)), []
     for name, entry in config["encoders"].items():
         config["encoders"][name] = spec_of(entry)
     seen = set()
-    for job in (*jobs, *unusual["project_seed_study"]):
+    for job in (*jobs, *studies):
         for name, value in job["params"].items():
             key = next((one for one in (f"{job['rule']}.{name}", name) if one in PARTS), None)
             if key:
@@ -1572,6 +1582,8 @@ def test_own_pairs_have_their_files_and_options(tmp_path, end, environment):
         assert job["params"] == wanted | {name: SETTINGS[name] for name in ("sample", "seed")}
     assert {job["threads"] for job in jobs["sum_part"]} == {2}  # one for each side
     assert len(jobs["sum_part"]) == len(jobs["sample_parts"]) == 2
+    (gaps,) = jobs["measure_gaps"]
+    assert gaps["input"]["parts_parts"] == [job["files"][0] for job in jobs["sum_part"]]
     for job in jobs["sample_parts"]:
         side = job["files"][0].removesuffix(".parquet").split("/")[-1]
         parts = [f"results/parts/parts/{number}.{end}.npz" for number in range(2)]
