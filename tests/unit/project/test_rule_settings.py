@@ -1173,7 +1173,7 @@ def models(folders) -> dict[str, list[dict]]:
     dataset is in parts."""
     folder = folders["models"]
     (folder / "tars").mkdir()
-    for name in (10, 2, 9):
+    for name in (10, 2, 12, 9, 11):
         (folder / f"tars/{name}.tar").touch()
     parted = {"format": "webdataset", "files": {"tars": "./tars"}, "files_per_part": 2}
     own = {}
@@ -1314,7 +1314,7 @@ def test_what_a_set_s_model_makes_of_other_inputs_is_of_its_encoder(models, conf
 
 
 # The parts of a dataset, of two files each, in the order of the numbers in their names.
-PARTS_OF_FILES = {"2": ["2", "9"], "10": ["10"]}
+PARTS_OF_FILES = {"2": ["2", "9"], "10": ["10", "11"], "12": ["12"]}
 
 
 def test_parts_of_a_dataset_have_their_own_files(models, folders):
@@ -1355,7 +1355,7 @@ def test_a_set_that_is_measured_by_part_is_a_sample_and_its_task_is_of_all_items
         assert (job["input"]["parts"], job["input"]["embedded"]) == (sums, shards[side])
         assert job["params"]["folder"] == "results/shards/own_b.parted"
         assert job["params"]["side"] == {"image": "a", "text": "b"}[side]
-    assert len(models["sum_part"]) == len(models["sample_parts"]) == 2
+    assert (len(models["sum_part"]), len(models["sample_parts"])) == (len(PARTS_OF_FILES), 2)
     (gathered,) = (job for job in models["gather_embedded_parts"] if "own_b" in job["files"][0])
     assert gathered["files"] == gathered["directory"] == [f"{folder}/own_b.parted/image.parquet"]
     assert (gathered["input"]["shards"], gathered["params"]) == (shards["image"], {"remain": True})
