@@ -1192,6 +1192,7 @@ def models(folders) -> dict[str, list[dict]]:
             "results/embeddings/hub.digits/image.parquet",
             "results/embeddings/pair/image.parquet",
             "results/statistics/normalisation.csv",
+            "results/tables/preprocessing.csv",
             "results/statistics/experiments/temperature.csv",
             "results/statistics/experiments/initialisation.csv",
             "results/statistics/experiments/dimension.csv",
@@ -1224,6 +1225,7 @@ def models(folders) -> dict[str, list[dict]]:
             "temperature": {"task": "digits"},
             "models": {"initialisation": {"encoder": "own_b", "dataset": "emoji"}},
         },
+        cone={"preprocessing": {"encoders": ["openclip_random_imagenet", "openclip_random"]}},
         extraction={"precision": "auto"},
     )
     return by_rule(jobs)
@@ -1242,6 +1244,13 @@ def test_each_file_of_an_encoder_is_known_by_its_content(models):
     assert {*models["extract_variants"][0]["params"]["digests"]} == {"a.json", "b.json"}
     digests = models["extract_variants"][0]["params"]["digests"]
     assert digests["a.json"] != digests["b.json"]
+
+
+def test_preprocessings_are_compared_in_the_order_of_the_configuration(models):
+    (job,) = models["measure_preprocessing"]
+    assert [*job["params"]["encoders"]] == ["openclip_random_imagenet", "openclip_random"]
+    folders = [path.split("/")[-2] for path in job["input"]["images"]]
+    assert folders == ["openclip_random_imagenet.emoji_test_sample", "openclip_random"]
 
 
 def test_each_side_of_a_pair_follows_the_precision_that_was_measured_for_it(models):
@@ -1296,6 +1305,7 @@ def test_an_experiment_on_a_whole_model_has_its_files_and_others_their_embedding
     (whole,), (other,) = models["train_initialisation"], models["train_dimension"]
     assert whole["input"]["dataset"] == ["results/datasets/emoji.parquet"]
     assert whole["input"]["model"] == ["b.json"] == [*whole["params"]["digests"]]
+    assert whole["input"]["hub"] == whole["input"]["weights"] == []
     assert whole["params"]["encoder"]["label"] == "Own b"
     assert {*whole["params"]["experiments"]["models"]} == {"initialisation"}
     assert "image" not in whole["input"] and "dataset" not in other["input"]
