@@ -165,7 +165,7 @@ def test_items_of_a_file_of_several_batches_are_those_that_the_mask_takes(loaded
     assert list(table["item_id"]) == [f"item{number}" for number in np.flatnonzero(mask)]
     np.testing.assert_array_equal(pixels[:, 0, 8, 8], greys[mask])
     assert len(pixels) == 595
-    # One that cannot be read is told by its own name.
+    # The message names a picture that cannot be read.
     table = pd.DataFrame(rows, columns=["item_id", "image"])
     table.loc[530, "image"] = b"no picture"
     table.to_parquet(path, index=False, row_group_size=250)
