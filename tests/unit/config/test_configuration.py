@@ -18,12 +18,15 @@ from modality_gap.config.names import columns_of, without_absent
 from modality_gap.config.renamed import RENAMED, renamed_faults
 from modality_gap.config.rows import cluster_column, set_clusters, with_rows
 from modality_gap.data.formats import FORMATS
+from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 from modality_gap.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 SCHEMA_PATH = ROOT / "config" / "schema" / "config.yaml"
-SCHEMA = complete_schema(yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8")), ENCODERS, FORMATS)
+SCHEMA = complete_schema(
+    yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8")), ENCODERS, FORMATS, VECTOR_FORMATS
+)
 SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 REMOVE = object()
 WHOLE = {"encoder": "emoji_clip_random", "dataset": "emoji"}
@@ -71,7 +74,7 @@ def resolved(schema: dict) -> dict:
     target = SCHEMA
     for key in schema["$ref"].split("/")[1:]:
         target = target[key]
-    return {**resolved(target), **schema}
+    return resolved(target) | {key: schema[key] for key in schema if key != "$ref"}
 
 
 def test_shipped_configuration_passes() -> None:

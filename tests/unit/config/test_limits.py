@@ -6,20 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from test_configuration import SCHEMA, resolved
 
-from modality_gap.config.declarations import complete_schema
 from modality_gap.data.formats import FORMATS
 from modality_gap.data.vector_formats import VECTOR_FORMATS
 from modality_gap.encoders.build import ENCODERS
 
 ROOT = Path(__file__).parents[3]
 STORED = Path(__file__).with_name("limits.yaml")
-SCHEMA = complete_schema(
-    yaml.safe_load((ROOT / "config/schema/config.yaml").read_text(encoding="utf-8")),
-    ENCODERS,
-    FORMATS,
-    VECTOR_FORMATS,
-)
 KINDS = {"integer": "whole number", "number": "number", "string": "text", "array": "list",
          "object": "mapping", "boolean": "true or false"}  # fmt: skip
 LIMITS = {
@@ -34,15 +28,6 @@ LIMITS = {
     "minLength": "at least {} letters",
     "pattern": "like {}",
 }
-
-
-def resolved(part: dict) -> dict:
-    if "$ref" not in part:
-        return part
-    target = SCHEMA
-    for key in part["$ref"].split("/")[1:]:
-        target = target[key]
-    return resolved(target) | {key: part[key] for key in part if key != "$ref"}
 
 
 def in_words(part: dict) -> str:
